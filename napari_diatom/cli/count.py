@@ -22,17 +22,22 @@ from napari_diatom.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from napari_diatom.counting.batch_options import Batch, BatchResult
+    from napari_diatom.counting.batch_options import BatchResult
 
 
 def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     """Count images; ``load`` loads the model in place of :func:`napari_diatom.engines.load`."""
+    if arguments.merge:
+        return _merge(arguments)
+    if arguments.out is None:
+        arguments.fail("the following arguments are required: -o/--out")
     from napari_diatom.analysis.pipeline import AnalysisOptions
     from napari_diatom.core.errors import InputError, OutputError
     from napari_diatom.core.processor import usable_threads
     from napari_diatom.core.progress import ProgressMonitor
     from napari_diatom.counting.batch import can_resume, count
     from napari_diatom.counting.batch_options import Batch
+    from napari_diatom.counting.shards import Shard
     from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
     from napari_diatom.models import library
 
@@ -55,6 +60,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         resume=arguments.resume,
         overwrite=arguments.overwrite,
         threads=threads,
+        shard=None if arguments.shard is None else Shard.of_text(arguments.shard),
     )
     model = library.resolve_model(arguments.model or library.DEFAULT)
     namer = library.resolve_model(arguments.namer) if arguments.namer else None
@@ -87,7 +93,12 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         raise OutputError(f"{error} Finished images are kept: free some space, then continue with --resume.") from error
     finally:
         bar.close()
-    _print_counts(result, batch, "taxon" if namer else "class")
+    _print_counts(result, "taxon" if namer else "class")
+    if batch.shard is None:
+        print(f"\nTables, annotations and overlays are in {batch.out}")
+    else:
+        done = f"Shard {batch.shard} is done. When all are"
+        print(f"\n{done}, `napari-diatom count {batch.out} --merge` writes the tables.")
     print_notices(result)
     return SOME_SKIPPED if result.skipped else OK
 
@@ -122,7 +133,6 @@ def add_count(commands: Any) -> None:
     add(
         "-o",
         "--out",
-        required=True,
         type=place,
         metavar="OUT",
         help="folder for tables, annotations and overlays",
@@ -171,13 +181,21 @@ def add_count(commands: Any) -> None:
         help="most memory to decode a tile, a strip, or a JPEG or PNG file (1024)",
     )
     add("--no-overlays", action="store_true", help="do not write overlay pictures")
+    add(
+        "--shard",
+        type=text,
+        metavar="I/N",
+        help="count only the I-th of N parts of the images, while others count the rest into the same OUT; auto reads "
+        "both from a job array of SLURM, SGE or LSF, auto/N reads I alone (PBS)",
+    )
+    add("--merge", action="store_true", help="write the tables of all shards: napari-diatom count OUT --merge")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="continue an interrupted run")
     again.add_argument("--overwrite", action="store_true", help="start again, even if OUT holds results")
-    parser.set_defaults(run=run_count)
+    parser.set_defaults(run=run_count, fail=parser.error)
 
 
-def _print_counts(result: BatchResult, batch: Batch, counted: str) -> None:
+def _print_counts(result: BatchResult, counted: str) -> None:
     """Print the counts per sample of classes or taxa, and what was skipped."""
     totals: dict[tuple[str, str], int] = {}
     images: dict[str, int] = {}
@@ -190,4 +208,18 @@ def _print_counts(result: BatchResult, batch: Batch, counted: str) -> None:
     if result.skipped:
         print(f"\nSkipped {len(result.skipped)}:")
         print_table(("image", "reason"), [(item.image, item.reason) for item in result.skipped])
-    print(f"\nTables, annotations and overlays are in {batch.out}")
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    """Write the tables of what shards have counted."""
+    from napari_diatom.counting.merge import merge_shards
+
+    if len(arguments.inputs) != 1 or arguments.out is not None or arguments.shard is not None:
+        arguments.fail("--merge takes the folder of results alone: napari-diatom count OUT --merge")
+    out = Path(arguments.inputs[0])
+    merged = merge_shards(out, arguments.xlsx)
+    _print_counts(merged.result, "class or taxon")
+    for warning in merged.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"\nTables, annotations and overlays are in {out}")
+    return SOME_SKIPPED if merged.result.skipped else OK

@@ -20,11 +20,13 @@ from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import printable
 from napari_diatom.counting import run_record
 from napari_diatom.counting.batch_options import Batch, BatchResult, Networks, Skipped
+from napari_diatom.counting.image_outputs import Outputs
 from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.image_states import CountState, ImageState, Watch, result_facts, unwatched
 from napari_diatom.counting.result_names import Source, path_below_shared_folder, plan_sources
-from napari_diatom.counting.results_folder import FULL, Outputs, ResultsFolder
+from napari_diatom.counting.results_folder import FULL, ResultsFolder
 from napari_diatom.counting.run_output import CountedImages, write_image, write_run
+from napari_diatom.counting.shard_record import write_shard
 from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
 from napari_diatom.images.image_files import SkippedFile, advice, irregular, search
 from napari_diatom.images.planes import checked_z
@@ -78,7 +80,7 @@ def count(
     batch = replace(batch, z=checked_z(batch.z), max_decode_mb=checked_decode_mb(batch.max_decode_mb))
     found = search(batch.inputs)
     sources = plan_sources(found.images, batch.sample)
-    folder = ResultsFolder(batch.out)
+    folder = ResultsFolder(batch.out, batch.shard)
     folder.prepare(batch.resume, batch.overwrite)
     with folder.held():
         networks = Networks(
@@ -87,22 +89,28 @@ def count(
             None if load_outliner is None else load_outliner(),
         )
         networks.check(batch.masks)
-        folder.begin(sources, batch.overwrite)
-        folder.settle(run_record.result_settings(batch, networks))
+        folder.open(sources, batch.overwrite, run_record.result_settings(batch, networks))
         run = _Run(batch, networks, folder, monitor, tell, watch)
+        every, sources = sources, sources if batch.shard is None else batch.shard.picked(sources)
         run.expect(sources)
         for item in found.passed_over:
             run.pass_over(item, path_below_shared_folder(item.path, found.images))
+        passed_over = list(run.skipped)
+        counted: dict[str, CountedImages] = {}
         for number, source in enumerate(sources):
             monitor.report(Progress("images", number, len(sources), source.name))
             monitor.check()
-            run.count(source)
-        if not run.results:
+            counted[source.name] = run.count(source)
+        if not run.results and batch.shard is None:
             run.fail(len(found.passed_over))
         run.tell_skipped()
         monitor.report(Progress("images", len(sources), len(sources)))
-        counted = CountedImages(run.results, run.outputs, run.parts, run.skipped)
-        write_run(folder, batch, networks, counted, began, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        if batch.shard is None:
+            write_run(folder, batch, networks, run.counted(), began, seconds)
+        else:
+            record = run_record.record(batch, networks, (), (), began, seconds)
+            write_shard(folder, record, [source.name for source in every], counted, passed_over, networks)
     return BatchResult(tuple(run.results), tuple(run.skipped))
 
 
@@ -165,8 +173,13 @@ class _Run:
         more = " The other one could not be counted either." if others == 1 else more
         raise InputError(self.skipped[passed_over].reason + more)
 
-    def count(self, source: Source) -> None:
-        """Count all images of a file."""
+    def counted(self, first: int = 0, skipped: int = 0) -> CountedImages:
+        """Return what has come of the images from the ``first`` on, and of what is skipped from there on."""
+        return CountedImages(self.results[first:], self.outputs[first:], self.parts[first:], self.skipped[skipped:])
+
+    def count(self, source: Source) -> CountedImages:
+        """Count all images of a file, and return what has come of them."""
+        first, skipped = len(self.results), len(self.skipped)
         before = _state(source.path)
         images: list[SlideImage] = []
         file = _waiting(source)
@@ -183,6 +196,7 @@ class _Run:
             with self._skipping(row, source.path):
                 self._take(source, image, before, row)
             image.release()
+        return self.counted(first, skipped)
 
     def _take(self, source: Source, image: SlideImage, before: object, row: ImageState) -> None:
         """Count an image, or take its result from an earlier run; ``before`` is its file's state when it was opened."""

@@ -10,6 +10,7 @@ from napari_diatom.analysis.pipeline import AnalysisOptions
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.processor import usable_threads
 from napari_diatom.counting.image_result import ImageResult
+from napari_diatom.counting.shards import Shard
 from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
 from napari_diatom.images.planes import BEST
 from napari_diatom.images.slide_image import LARGEST_DECODE_MB
@@ -45,6 +46,9 @@ class Batch:
         Begin again where ``out`` holds results.
     threads : int
         Of the processor that the networks may take, as ``run.json`` says; results do not depend on it.
+    shard : Shard or None
+        Count only these of the images, and write no tables: other runs count the others into the same folder, and
+        :func:`napari_diatom.counting.merge.merge_shards` writes the tables of all.
     """
 
     inputs: tuple[str, ...]
@@ -60,6 +64,14 @@ class Batch:
     resume: bool = False
     overwrite: bool = False
     threads: int = field(default_factory=usable_threads)
+    shard: Shard | None = None
+
+    def __post_init__(self) -> None:
+        if self.shard is not None and self.overwrite:
+            raise InputError(
+                "A shard cannot begin a folder again, since others may be at work there: name another folder for the "
+                "results, or delete this one first."
+            )
 
 
 @dataclass(frozen=True, eq=False)

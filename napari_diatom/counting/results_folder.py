@@ -2,7 +2,8 @@
 
 ``OUT/.napari-diatom/`` holds ``settings.json``, the options of the run; ``written.txt``, the results of images that
 were written, a path a line, each before the file itself; and ``<key>.json``, the result of an image, after its files.
-What ``written.txt`` does not name was not written by ``count``, and is neither replaced nor removed.
+What ``written.txt`` does not name was not written by ``count``, and is neither replaced nor removed. Shards have a
+``written-I-of-N.txt`` each, and say at their end in ``I-of-N.record`` what came of their images.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import re
 import shutil
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,18 +25,20 @@ from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.text import folded, printable
 from napari_diatom.core.text_files import read_json, read_text
 from napari_diatom.counting import tables
-from napari_diatom.counting.export import mask_files
+from napari_diatom.counting.image_outputs import Outputs
 from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.result_names import Source
-from napari_diatom.counting.run_lock import LOCK, AnotherRunError, held
-from napari_diatom.counting.written_files import ANNOTATIONS, MASKS, OVERLAYS, SETTINGS, WRITTEN, WrittenFiles, refused
-from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.counting.run_lock import AnotherRunError, held, held_shortly, lock_of
+from napari_diatom.counting.shards import Shard
+from napari_diatom.counting.written_files import SETTINGS, WRITTEN, WrittenFiles, refused
 from napari_diatom.images.image_files import RESULTS_MARK
 from napari_diatom.images.orientation import AS_STORED
 from napari_diatom.images.slide_image import SlideImage
 
 TABLES: Final = (tables.SPECIMENS_CSV, tables.COUNTS_CSV, tables.IMAGES_CSV, tables.TABLES_XLSX, tables.RUN_JSON)
 ERRORS: Final = "errors.log"
+RECORD: Final = ".record"
+"""Ending of the files in which shards say what came of their images."""
 
 _STAGE: Final = "tables"
 _UNRECORDED: Final = ("focus planes (--z)",)
@@ -47,53 +49,6 @@ FULL: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 """What a system says when there is no room left."""
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """The files of an image's results, as paths below the folder of results with ``/`` on every system.
-
-    Attributes
-    ----------
-    annotations : str
-        GeoJSON.
-    overlay : str or None
-        JPEG, where overlays are asked for.
-    masks : tuple of str
-        The label image and COCO, where masks are asked for.
-    """
-
-    annotations: str
-    overlay: str | None
-    masks: tuple[str, ...]
-
-    @classmethod
-    def of(cls, source: Source, image: SlideImage, overlays: bool, masks: bool) -> Outputs:
-        """Return the files of an image's results."""
-        stem = result_stem(source, image)
-        return cls(
-            f"{ANNOTATIONS}/{stem}{geojson.SUFFIX}",
-            f"{OVERLAYS}/{stem}.jpg" if overlays else None,
-            tuple(path.as_posix() for path in mask_files(Path(MASKS), stem)) if masks else (),
-        )
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        """All of them."""
-        return (self.annotations, *((self.overlay,) if self.overlay else ()), *self.masks)
-
-    def facts(self) -> dict[str, str | None]:
-        """Return what ``run.json`` says of them."""
-        return {
-            "annotations": self.annotations,
-            "overlay": self.overlay,
-            "masks": self.masks[0] if self.masks else None,
-        }
-
-
-def result_stem(source: Source, image: SlideImage) -> str:
-    """Return the name of an image in the folders of results, without ending."""
-    return source.stem + image.name.removeprefix(source.name)
-
-
 class ResultsFolder:
     """The folder of results of a run.
 
@@ -101,18 +56,21 @@ class ResultsFolder:
     ----------
     out : Path
         The folder.
+    shard : Shard, optional
+        Which of the images the run counts, while others count the rest into the same folder.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, shard: Shard | None = None) -> None:
         self.out = out
+        self._shard = shard
         self._journal = out / RESULTS_MARK
         self._made: list[Path] = []
-        self._written = WrittenFiles(out)
+        self._written = WrittenFiles(out, shard)
 
     @property
     def errors(self) -> Path:
         """Where the details of unforeseen errors are."""
-        return self._journal / ERRORS
+        return self._journal / (ERRORS if self._shard is None else f"errors-{self._shard.name}.log")
 
     def can_resume(self) -> bool:
         """Return whether there are results of images that a resumed run would take."""
@@ -133,24 +91,25 @@ class ResultsFolder:
             When it cannot be written to.
         """
         out = self.out
+        # Shards try at the same time.
+        probe = temporary_of(out / (tables.RUN_JSON if self._shard is None else self._shard.name))
         try:
             if out.exists() and not out.is_dir():
                 raise OutputError(f"{out} is not a folder: name a folder for the results.")
             finished = any((out / name).exists() for name in TABLES)
-            if not resume and not overwrite and (finished or self.can_resume()):
+            if self._shard is None and not resume and not overwrite and (finished or self.can_resume()):
                 raise InputError(
                     f"{out} already holds results: continue with --resume, start again with --overwrite, or name "
                     "another folder."
                 )
             self._made = [folder for folder in (out, *out.parents) if not folder.exists()]
             out.mkdir(parents=True, exist_ok=True)
-            probe = temporary_of(out / tables.RUN_JSON)
             probe.write_bytes(b"\0" * 4096)
             probe.unlink()
             self._journal.mkdir(exist_ok=True)
         except OSError as error:
             with contextlib.suppress(OSError):
-                temporary_of(out / tables.RUN_JSON).unlink(missing_ok=True)
+                probe.unlink(missing_ok=True)
             raise OutputError(f"{out} cannot be written to: {reason(error)}") from error
 
     @contextlib.contextmanager
@@ -163,13 +122,25 @@ class ResultsFolder:
             When another run is writing there.
         """
         try:
-            with held(self._journal / LOCK, self.out):
+            with held(self._journal, self.out, self._shard):
                 yield
         except AnotherRunError:
             raise
         except BaseException:
             self.discard_empty()
             raise
+
+    def open(self, sources: Sequence[Source], overwrite: bool, settings: Mapping[str, Any]) -> None:
+        """Begin a run: :meth:`begin`, then :meth:`settle`; shards do so one after the other.
+
+        Raises
+        ------
+        InputError, OutputError
+            As these two do, or when a run that is no shard is writing there.
+        """
+        with contextlib.nullcontext() if self._shard is None else held_shortly(self._journal, self.out):
+            self.begin(sources, overwrite)
+            self.settle(settings)
 
     def settle(self, now: Mapping[str, Any]) -> None:
         """Write down what the results depend on, or check it against the run that is resumed.
@@ -182,7 +153,8 @@ class ResultsFolder:
             When it cannot be written.
         """
         path = self._journal / SETTINGS
-        if not self._parts():
+        # Other shards have begun by the first one's settings before there is a result.
+        if not self._parts() and (self._shard is None or not path.exists()):
             write_atomically(path, json.dumps(now, indent=2, ensure_ascii=False) + "\n")
             return
         try:
@@ -215,9 +187,10 @@ class ResultsFolder:
         self._written.recall(sources, self._parts())
         with refused(self.out):
             self.errors.unlink(missing_ok=True)
-            shutil.rmtree(self.stage(), ignore_errors=True)
+            if self._shard is None:
+                shutil.rmtree(self.stage(), ignore_errors=True)
             if overwrite:
-                for path in (*(self.out / name for name in TABLES), *self._parts()):
+                for path in (*(self.out / name for name in TABLES), *self._parts(), *self.records()):
                     path.unlink(missing_ok=True)
         lists = [self._journal / name for name in (SETTINGS, WRITTEN)]
         damaged = [path for path in lists if os.path.lexists(path) and not path.is_file()]
@@ -317,6 +290,14 @@ class ResultsFolder:
                 path.unlink(missing_ok=True)
         shutil.rmtree(self.stage(), ignore_errors=True)
 
+    def record(self) -> Path:
+        """Return where a shard writes what came of its images."""
+        return self._journal / f"{'whole' if self._shard is None else self._shard.name}{RECORD}"
+
+    def records(self) -> list[Path]:
+        """Return what shards have written of their images."""
+        return sorted(self._journal.glob(f"*{RECORD}"))
+
     def note_error(self, image: str) -> None:
         """Append the error that is being handled, with all its details, to the log beside the results."""
         # A full disk must not hide the error.
@@ -325,13 +306,13 @@ class ResultsFolder:
 
     def discard_empty(self) -> None:
         """Remove what a run without results made; other files in the folder stay, and so does the folder."""
-        if self._parts():
+        if self._shard is not None or self._parts():
             return
         with contextlib.suppress(OSError, OutputError):
             self.remove(self._written.listed(self._parts())[0])
             shutil.rmtree(self.stage(), ignore_errors=True)
-            for name in (SETTINGS, WRITTEN, LOCK):
-                (self._journal / name).unlink(missing_ok=True)
+            for path in (self._journal / SETTINGS, self._journal / WRITTEN, lock_of(self._journal)):
+                path.unlink(missing_ok=True)
             self._journal.rmdir()
             for folder in self._made:
                 folder.rmdir()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from napari_diatom.analysis.pipeline import Analysis
 from napari_diatom.core.annotations import SHAPES, Annotations
@@ -13,10 +14,11 @@ from napari_diatom.core.taxa import Name
 from napari_diatom.counting import run_record, table_columns, tables
 from napari_diatom.counting.batch_options import Batch, Networks, Skipped
 from napari_diatom.counting.export import write_masks
+from napari_diatom.counting.image_outputs import Outputs, result_stem
 from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.overlays import write_overlay
 from napari_diatom.counting.result_names import Source
-from napari_diatom.counting.results_folder import Outputs, ResultsFolder, read_part, result_stem
+from napari_diatom.counting.results_folder import ResultsFolder, read_part
 from napari_diatom.counting.written_files import MASKS
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.slide_image import SlideImage
@@ -130,11 +132,42 @@ def write_run(
     OutputError
         When a file cannot be written.
     """
-    kinds = networks.named, networks.outlined
-    stage = folder.stage()
-    tables.write_tables(stage, lambda: _specimen_rows(counted.parts, *kinds), counted.results, batch.xlsx, *kinds)
-    tables.write_images(stage / tables.IMAGES_CSV, counted.results)
     record = run_record.record(batch, networks, counted.results, counted.skipped, began, seconds)
+    write_tables(folder, counted, record, batch.xlsx, networks.named, networks.outlined)
+
+
+def write_tables(
+    folder: ResultsFolder,
+    counted: CountedImages,
+    record: Mapping[str, Any],
+    xlsx: bool,
+    named: bool,
+    outlined: bool,
+) -> None:
+    """Write the tables and ``run.json`` of stored results; see :func:`write_run`.
+
+    Parameters
+    ----------
+    folder : ResultsFolder
+        Held by the caller.
+    counted : CountedImages
+        What has come of all images.
+    record : Mapping
+        What ``run.json`` says.
+    xlsx : bool
+        Whether to write the tables as XLSX, too.
+    named, outlined : bool
+        Whether taxa were named, and boxes outlined.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written.
+    """
+    kinds = named, outlined
+    stage = folder.stage()
+    tables.write_tables(stage, lambda: _specimen_rows(counted.parts, *kinds), counted.results, xlsx, *kinds)
+    tables.write_images(stage / tables.IMAGES_CSV, counted.results)
     tables.write_record(stage / tables.RUN_JSON, record)
     folder.finish(counted.outputs, counted.parts)
 

@@ -12,8 +12,9 @@ from napari_diatom.core.taxa import Names
 from napari_diatom.core.text import printable
 from napari_diatom.counting import run_record
 from napari_diatom.counting.batch_options import Batch, Networks
+from napari_diatom.counting.image_outputs import Outputs
 from napari_diatom.counting.result_names import Source, plan_sources
-from napari_diatom.counting.results_folder import Outputs, ResultsFolder
+from napari_diatom.counting.results_folder import ResultsFolder
 from napari_diatom.counting.run_output import CountedImages, write_image, write_run
 from napari_diatom.images.slide_image import SlideImage
 
@@ -58,8 +59,7 @@ def save(
     folder.prepare(batch.resume, batch.overwrite)
     try:
         with folder.held():
-            folder.begin([source], batch.overwrite)
-            folder.settle(run_record.result_settings(batch, networks))
+            folder.open([source], batch.overwrite, run_record.result_settings(batch, networks))
             outputs = Outputs.of(source, image, batch.overlays, batch.masks)
             part = folder.part(source, image)
             folder.claim(outputs)

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,7 +115,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Row]) -> None:
         text.detach()
 
 
-def write_record(path: Path, run: dict[str, Any]) -> None:
+def write_record(path: Path, run: Mapping[str, Any]) -> None:
     """Write ``run.json``.
 
     Raises

@@ -19,6 +19,7 @@ from napari_diatom.core.text_files import read_bytes, read_json
 from napari_diatom.counting import tables
 from napari_diatom.counting.export import mask_files
 from napari_diatom.counting.result_names import RESULT_SUFFIXES, Source, earlier_stems
+from napari_diatom.counting.shards import Shard
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.image_files import RESULT_FOLDERS, RESULTS_MARK
 
@@ -26,6 +27,8 @@ ANNOTATIONS, OVERLAYS, MASKS = RESULT_FOLDERS
 SETTINGS: Final = "settings.json"
 """The options of a run, in its journal."""
 WRITTEN: Final = "written.txt"
+_SHARDS: Final = "written-*.txt"
+"""The lists of shards."""
 
 _PAGE: Final = re.compile(r"#\d+$")
 
@@ -37,11 +40,14 @@ class WrittenFiles:
     ----------
     out : Path
         The folder of results.
+    shard : Shard, optional
+        Which of the images the run counts; it has a list of its own beside those of the others.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, shard: Shard | None = None) -> None:
         self._out = out
         self._journal = out / RESULTS_MARK
+        self._list = self._journal / (WRITTEN if shard is None else f"written-{shard.name}.txt")
         self.paths: set[str] = set()
         self._known: set[str] = set()
         """The same, as file systems may hold them to be the same."""
@@ -63,6 +69,8 @@ class WrittenFiles:
     def settle(self, paths: Iterable[str]) -> None:
         """Write the list of what was written again, so that it ends with a whole line.
 
+        That of a whole run takes the place of those of shards.
+
         Raises
         ------
         OutputError
@@ -70,7 +78,11 @@ class WrittenFiles:
         """
         self.paths = set(paths)
         self._known = set(map(folded, self.paths))
-        write_atomically(self._journal / WRITTEN, "".join(f"{path}\n" for path in sorted(self.paths)))
+        write_atomically(self._list, "".join(f"{path}\n" for path in sorted(self.paths)))
+        if self._list.name == WRITTEN:
+            with refused(self._out):
+                for path in self._journal.glob(_SHARDS):
+                    path.unlink(missing_ok=True)
 
     def claim(self, paths: Sequence[str]) -> None:
         """Write down that files are about to be written.
@@ -91,21 +103,32 @@ class WrittenFiles:
         new = [path for path in paths if path not in self.paths]
         self.paths.update(new)
         self._known.update(map(folded, new))
-        with refused(self._out), (self._journal / WRITTEN).open("ab") as stream:
+        with refused(self._out), self._list.open("ab") as stream:
             stream.write("".join(f"{path}\n" for path in new).encode())
             stream.flush()
             os.fsync(stream.fileno())
 
     def listed(self, parts: Sequence[Path]) -> tuple[set[str], bool]:
-        """Return what the list names, and whether it is there and sound."""
+        """Return what the lists name, and whether they are there and sound."""
+        lists = list(self._journal.glob(_SHARDS))
+        if not lists or (self._journal / WRITTEN).exists():
+            lists.append(self._journal / WRITTEN)
+        found = [self._in_list(path, parts) for path in lists]
+        return set[str]().union(*(paths for paths, _ in found)), all(is_whole for _, is_whole in found)
+
+    @staticmethod
+    def _in_list(path: Path, parts: Sequence[Path]) -> tuple[set[str], bool]:
+        """Return what a list names, and whether it is there and sound."""
         try:
-            text = read_bytes(self._journal / WRITTEN).decode("utf-8", "replace")
+            text = read_bytes(path).decode("utf-8", "replace")
         except InputError:
             return set(), False
         # A last line that was cut off was not followed by a file.
         *lines, rest = text.split("\n")
         found = {line for line in lines if _is_result(line)}
-        return found, len(found) == len(set(lines)) and not rest and bool(found or not parts)
+        # One shard of many may have written nothing yet.
+        is_used = bool(found or not parts or path.name != WRITTEN)
+        return found, len(found) == len(set(lines)) and not rest and is_used
 
     def _earlier(self, sources: Sequence[Source], parts: Sequence[Path]) -> set[str]:
         """Return what runs without a sound list have written, by the names of their images."""
