@@ -1,22 +1,39 @@
 from napari_diatom.api import Analysis as Analysis
+from napari_diatom.api import CountChoices as CountChoices
 from napari_diatom.api import Model as Model
+from napari_diatom.api import Search as Search
 from napari_diatom.api import TrainingRun as TrainingRun
 from napari_diatom.api import available_models as available_models
 from napari_diatom.api import check_names as check_names
 from napari_diatom.api import compose_slides as compose_slides
 from napari_diatom.api import convert_annotations as convert_annotations
+from napari_diatom.api import count_images as count_images
+from napari_diatom.api import count_shard as count_shard
+from napari_diatom.api import create_project as create_project
+from napari_diatom.api import cross_validate as cross_validate
 from napari_diatom.api import evaluate as evaluate
+from napari_diatom.api import explain as explain
+from napari_diatom.api import find_rate as find_rate
+from napari_diatom.api import import_annotations as import_annotations
 from napari_diatom.api import learn_names as learn_names
 from napari_diatom.api import load_model as load_model
 from napari_diatom.api import measure as measure
+from napari_diatom.api import merge_shards as merge_shards
 from napari_diatom.api import open_images as open_images
+from napari_diatom.api import open_project as open_project
+from napari_diatom.api import preview_augmentation as preview_augmentation
 from napari_diatom.api import read_annotations as read_annotations
+from napari_diatom.api import read_count as read_count
 from napari_diatom.api import render_examples as render_examples
+from napari_diatom.api import review_counts as review_counts
+from napari_diatom.api import runs as runs
 from napari_diatom.api import show_versions as show_versions
 from napari_diatom.api import suggest_names as suggest_names
 from napari_diatom.api import tally as tally
 from napari_diatom.api import train as train
+from napari_diatom.api import tune as tune
 from napari_diatom.api import write_annotations as write_annotations
+from napari_diatom.api import write_project_tables as write_project_tables
 
 __version__: str
 __all__: list[str]

@@ -1,6 +1,7 @@
 """Imports point one way, and cheap things stay cheap."""
 
 import pkgutil
+import re
 import subprocess
 import sys
 import time
@@ -107,3 +108,9 @@ def test_ultralytics_leaves_pillow_as_it_was() -> None:
         "from diatom_training.learning.options import LearningOptions\n"
         "module_for(LearningOptions(architecture='yolo11n'), (0,) * 3, (1,) * 3)\nassert Image.open is opens"
     )
+
+
+def test_editors_know_all_functions():
+    stub = Path(napari_diatom.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    known = re.findall(r"^from napari_diatom\.api import (\w+) as \1$", stub, re.MULTILINE)
+    assert sorted([*known, "__version__"]) == sorted(napari_diatom.__all__)

@@ -8,7 +8,7 @@
 
 from napari_diatom.api.exchange import compose_slides, convert_annotations, render_examples
 from napari_diatom.api.explanations import explain
-from napari_diatom.api.folders import count_images, read_count
+from napari_diatom.api.folders import count_images, count_shard, merge_shards, read_count
 from napari_diatom.api.naming import check_names, learn_names, suggest_names
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
 from napari_diatom.api.projects import create_project, import_annotations, open_project
@@ -31,6 +31,7 @@ __all__ = [
     "compose_slides",
     "convert_annotations",
     "count_images",
+    "count_shard",
     "create_project",
     "cross_validate",
     "evaluate",
@@ -40,6 +41,7 @@ __all__ = [
     "learn_names",
     "load_model",
     "measure",
+    "merge_shards",
     "open_images",
     "open_project",
     "preview_augmentation",

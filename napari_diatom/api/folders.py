@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_diatom.analysis.pipeline import AnalysisOptions
 from napari_diatom.api.inputs import AnyPath, progress_monitor
 from napari_diatom.api.prediction import Model
 from napari_diatom.core.given_values import given_path
 from napari_diatom.core.progress import Report, silent
-from napari_diatom.counting import batch
+from napari_diatom.counting import batch, merge
+from napari_diatom.counting.batch_options import Batch, BatchResult
 from napari_diatom.counting.count_choices import CountChoices
 from napari_diatom.counting.counted_specimens import CountedSpecimens
+from napari_diatom.counting.shards import Shard
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+_Network = TypeVar("_Network")
 
 
 def count_images(
@@ -79,20 +83,122 @@ def count_images(
     >>> len(found)
     0
     """
+    asked = replace(_asked(inputs, out, choices), resume=resume, overwrite=overwrite)
+    _warn(_counted(asked, model, report))
+    return read_count(asked.out)
+
+
+def count_shard(
+    inputs: AnyPath | Sequence[AnyPath],
+    out: AnyPath,
+    model: Model,
+    shard: str,
+    choices: CountChoices | None = None,
+    *,
+    report: Report = silent,
+) -> None:
+    """Count a part of many images, while others count the rest into the same folder; :func:`merge_shards` ends it.
+
+    A shard that was interrupted goes on where it stopped, and one that has ended does nothing more.
+
+    Parameters
+    ----------
+    inputs, out, model, choices, report
+        As for :func:`count_images`, the same for all shards.
+    shard : str
+        ``"I/N"``, such as ``"3/8"``; ``"auto"`` in a job array of SLURM, SGE or LSF, or ``"auto/N"``.
+
+    Raises
+    ------
+    InputError
+        When there is no such shard, the same one is being counted already, the options are not those of the other
+        shards, or there is nothing to count.
+    OutputError
+        When results cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        About each image that is skipped.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> nd.count_shard("season", "results", nd.load_model("diatom-obb"), "3/8")  # doctest: +SKIP
+    """
+    _warn(_counted(replace(_asked(inputs, out, choices), shard=Shard.of_text(shard)), model, report))
+
+
+def merge_shards(out: AnyPath, *, xlsx: bool = False) -> DataFrame:
+    """Write the tables of all images that shards have counted into a folder.
+
+    They are the same, byte for byte, as of one run on one kind of processor, whatever the number of shards.
+
+    Parameters
+    ----------
+    out : path
+        The folder of the results.
+    xlsx : bool
+        Whether to write the tables as XLSX, too.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`read_count`.
+
+    Raises
+    ------
+    InputError
+        When images are missing (they are named), the shards did not see the same images, or none was counted.
+    OutputError
+        When the tables cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        About each image that is skipped, and where shards were counted by different processors or packages.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> nd.merge_shards("results")  # doctest: +SKIP
+    """
+    folder = given_path(out, "out")
+    merged = merge.merge_shards(folder, xlsx)
+    for warning in merged.warnings:
+        warnings.warn(warning, UserWarning, stacklevel=2)
+    _warn(merged.result)
+    return read_count(folder)
+
+
+def _asked(inputs: AnyPath | Sequence[AnyPath], out: AnyPath, choices: CountChoices | None) -> Batch:
+    """Return what is to be counted."""
     given = [inputs] if isinstance(inputs, str | PathLike) else list(inputs)
     texts = tuple(str(given_path(item, "inputs")) for item in given)
-    asked = (choices or CountChoices()).batch(texts, given_path(out, "out"), AnalysisOptions())
+    return (choices or CountChoices()).batch(texts, given_path(out, "out"), AnalysisOptions())
+
+
+def _counted(asked: Batch, model: Model, report: Report) -> BatchResult:
+    """Count images."""
     networks = model.networks
-    done = batch.count(
-        replace(asked, resume=resume, overwrite=overwrite),
+    return batch.count(
+        asked,
         lambda: networks.engine,
         progress_monitor(report),
-        load_namer=None if (namer := networks.namer) is None else lambda: namer,
-        load_outliner=None if (outliner := networks.outliner) is None else lambda: outliner,
+        load_namer=None if networks.namer is None else _given(networks.namer),
+        load_outliner=None if networks.outliner is None else _given(networks.outliner),
     )
+
+
+def _given(network: _Network) -> Callable[[], _Network]:
+    """Return what loads a network that is loaded already."""
+    return lambda: network
+
+
+def _warn(done: BatchResult) -> None:
+    """Warn of skipped images, where the caller was called."""
     for item in done.skipped:
-        warnings.warn(f"{item.image} is skipped: {item.reason}", UserWarning, stacklevel=2)
-    return read_count(asked.out)
+        warnings.warn(f"{item.image} is skipped: {item.reason}", UserWarning, stacklevel=3)
 
 
 def read_count(folder: AnyPath) -> DataFrame:

@@ -16,7 +16,7 @@ from napari_diatom.counting.batch_options import BatchResult, Skipped
 from napari_diatom.counting.image_outputs import Outputs
 from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.results_folder import ResultsFolder, read_part
-from napari_diatom.counting.run_output import CountedImages, write_tables
+from napari_diatom.counting.run_output import CountedImages, write_stored
 from napari_diatom.counting.shard_record import ShardRecord
 from napari_diatom.images.image_files import RESULTS_MARK
 
@@ -84,7 +84,7 @@ def merge_shards(out: Path, xlsx: bool = False) -> MergedShards:
         if not results:
             raise InputError(f"None of {many(len(skipped), 'image')} in {out} could be counted: {skipped[0].reason}")
         counted = CountedImages(results, outputs, parts, skipped)
-        write_tables(folder, counted, _record(records, counted), xlsx, first.named, first.outlined)
+        write_stored(folder, counted, _record(records, counted), xlsx, first.named, first.outlined)
     return MergedShards(BatchResult(tuple(results), tuple(skipped)), tuple(_differences(records)))
 
 

@@ -133,10 +133,10 @@ def write_run(
         When a file cannot be written.
     """
     record = run_record.record(batch, networks, counted.results, counted.skipped, began, seconds)
-    write_tables(folder, counted, record, batch.xlsx, networks.named, networks.outlined)
+    write_stored(folder, counted, record, batch.xlsx, networks.named, networks.outlined)
 
 
-def write_tables(
+def write_stored(
     folder: ResultsFolder,
     counted: CountedImages,
     record: Mapping[str, Any],

@@ -33,7 +33,7 @@ class SkippedImage(_Plain):
     reason: str
 
 
-class CountedImage(_Plain):
+class ShardImage(_Plain):
     """A counted image: the file of its result, the files that were written, and what ``run.json`` says of it."""
 
     part: Annotated[str, Field(pattern=r"^[0-9a-f]{32}\.json$")]
@@ -48,10 +48,10 @@ class CountedImage(_Plain):
         return Outputs(self.annotations, self.overlay, self.masks)
 
 
-class CountedFile(_Plain):
+class ShardFile(_Plain):
     """What came of the images of a file."""
 
-    images: tuple[CountedImage, ...] = ()
+    images: tuple[ShardImage, ...] = ()
     skipped: tuple[SkippedImage, ...] = ()
 
 
@@ -76,7 +76,7 @@ class ShardRecord(_Plain):
     named: bool
     outlined: bool
     files: tuple[str, ...]
-    counted: dict[str, CountedFile]
+    counted: dict[str, ShardFile]
     passed_over: tuple[SkippedImage, ...]
 
     @classmethod
@@ -129,13 +129,13 @@ def write_shard(
     write_atomically(folder.record(), json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n")
 
 
-def _of_file(counted: CountedImages) -> CountedFile:
+def _of_file(counted: CountedImages) -> ShardFile:
     """Return what came of the images of a file."""
     images = tuple(
-        CountedImage(part=part.name, **asdict(outputs), facts=result.facts)
+        ShardImage(part=part.name, **asdict(outputs), facts=result.facts)
         for result, outputs, part in zip(counted.results, counted.outputs, counted.parts, strict=True)
     )
-    return CountedFile(images=images, skipped=_skipped(counted.skipped))
+    return ShardFile(images=images, skipped=_skipped(counted.skipped))
 
 
 def _skipped(items: Sequence[Skipped]) -> tuple[SkippedImage, ...]:

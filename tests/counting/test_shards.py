@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
 
+import napari_diatom as nd
 from helpers.counting import count, record, results, save
 from helpers.fakes import BlobEngine
+from napari_diatom import engines
 from napari_diatom.cli import app as cli
 from napari_diatom.core.errors import InputError
 from napari_diatom.counting import run_record
@@ -133,6 +136,22 @@ def test_shards_keep_out_of_each_others_way_and_whole_runs_out(
 def test_a_shard_begins_no_folder_again(slides: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert count(slides, "-o", tmp_path / "out", "--shard", "1/2", "--overwrite") == 2
     assert "others may be at work" in capsys.readouterr().err
+
+
+def test_shards_in_python_are_those_of_the_command_line(
+    slides: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "shards"
+    assert count(slides, "-o", out, "--shard", "1/2") in (0, 3)
+    monkeypatch.setattr(engines, "load", lambda *_, **__: BlobEngine())
+    model = nd.load_model(tmp_path / "model", "cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        nd.count_shard(slides, out, model, "2/2")
+    with pytest.warns(UserWarning, match="damaged.png is skipped"):
+        table = nd.merge_shards(out, xlsx=True)
+    assert results(out) == results(whole)
+    assert len(table) == len(nd.read_count(whole)) > 0
 
 
 @pytest.mark.parametrize(
