@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -25,6 +25,19 @@ _UPRIGHT: Final = 1e-3
 """Sine of twice the angle below which a box is upright."""
 OUTLINED: Final[Mapping[Task, str]] = {"semantic": "class maps", "instances": "masks"}
 """What can be trained only on outlines, and takes the boxes among them for such."""
+
+
+def leak_warnings(parts: Mapping[Part, Sequence[Slide]], seen: Collection[str]) -> list[str]:
+    """List the validation and test images that the start was trained on; ``seen`` are the keys of the latter."""
+    lines = []
+    for part in PARTS[1:]:
+        known = [slide.name for slide in parts[part] if slide.key in seen]
+        if known:
+            lines.append(
+                f"the starting model was trained on {many(len(known), 'image')} of the {part} part, such as "
+                f"{known[0]}: expect worse results on new slides"
+            )
+    return lines
 
 
 def left_out_warnings(slides: Sequence[Slide], parts: Mapping[Part, Sequence[Slide]]) -> list[str]:

@@ -25,6 +25,7 @@ from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.finetune import added_epochs, batch_choice, composed_pretraining, dataset, initial_weights
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.dataset import Dataset
+from diatom_training.finetune.dataset_warnings import leak_warnings
 from diatom_training.finetune.epoch_length import crops_of_epoch
 from diatom_training.finetune.epoch_records import EpochRecords
 from diatom_training.finetune.run_folder import (
@@ -119,7 +120,9 @@ def train(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> RunResult:
     division = folder.division()
     data = dataset.read(config, monitor, division)
     begin = initial_weights.resolve(config)
-    for line in filter(None, (*data.warnings, *_leaks(begin, data), tile_warning(begin.architecture))):
+    for line in filter(
+        None, (*data.warnings, *leak_warnings(data.parts, begin.seen), tile_warning(begin.architecture))
+    ):
         monitor.report(Progress("warning", message=line))
     if division is None:
         write_atomically(folder / SPLIT, json.dumps(data.to_json(), indent=1) + "\n")
@@ -138,19 +141,6 @@ def train(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> RunResult:
 def _goes_on(folder: RunFolder) -> bool:
     """Tell whether a run has finished an epoch, so that it takes nothing over from its start any more."""
     return (folder / CHECKPOINTS / CHECKPOINT).exists()
-
-
-def _leaks(begin: initial_weights.InitialWeights, data: Dataset) -> list[str]:
-    """List the validation and test images that the start was trained on."""
-    lines = []
-    for part in PARTS[1:]:
-        known = [slide.name for slide in data.parts[part] if slide.key in begin.seen]
-        if known:
-            lines.append(
-                f"the starting model was trained on {many(len(known), 'image')} of the {part} part, such as "
-                f"{known[0]}: expect worse results on new slides"
-            )
-    return lines
 
 
 def composed_start(
