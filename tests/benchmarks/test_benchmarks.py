@@ -83,7 +83,8 @@ def test_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few += ["--validated", "1", "--examples", "1", "5", "7", "--seeds", "2", "--json", str(file)]
     assert run("names.py", *few, "--against-classes", "few") == 0
     figures = json.loads(file.read_text(encoding="utf-8"))
-    assert list(figures) == [name, "diatom-embed", "diatom-embed, with size and shape"]
+    columns = ("length and slenderness", "the shape of the outline, too")
+    assert list(figures) == [name, "diatom-embed", *(f"diatom-embed, with {what}" for what in columns)]
     rows = figures["diatom-embed"]["rows"]
     assert [row["examples"] for row in rows] == [1, 5]
     assert all(0 <= row[key] <= 1 for row in rows for key in ("first", "three", "refusal", "calibration_error"))
