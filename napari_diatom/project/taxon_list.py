@@ -13,7 +13,7 @@ from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.taxa import genus_of
 from napari_diatom.core.text import quoted
-from napari_diatom.core.text_files import parse_table, read_bytes
+from napari_diatom.core.text_files import read_delimited
 from napari_diatom.project.settings import KEYS, ProjectClass, class_of
 
 NAME_COLUMNS: Final = ("name", "species", "taxon", "class", "scientific name", "scientificname", "taxon name")
@@ -72,7 +72,7 @@ def read_taxon_list(path: Path) -> TaxonList:
         When the file cannot be read, has no column of names, names nothing, gives two taxa one code or key, or has a
         colour, key or handedness that is none (all are named).
     """
-    rows = [row for row in _rows(path) if any(row)]
+    rows = [cells for _, cells in read_delimited(path, "a list of taxa", LARGEST_BYTES) if any(cells)]
     if not rows:
         raise InputError(f"{path} lists no taxa: it is empty.")
     head = [cell.casefold() for cell in rows[0]]
@@ -170,19 +170,3 @@ def _shared(taxa: Mapping[str, Mapping[str, str]], field: str) -> list[str]:
 def _unusable(path: Path, problems: Sequence[str]) -> InputError:
     more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
     return InputError(f"{path} is not a usable list of taxa: {'; '.join(problems[:5])}{more}.")
-
-
-def _rows(path: Path) -> list[list[str]]:
-    """Return the cells of a table, without the blanks around them."""
-    data = read_bytes(path, LARGEST_BYTES)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # What spreadsheets on Windows write.
-        text = data.decode("cp1252", errors="replace")
-    if "\0" in text:
-        raise InputError(f"{path} is not a list of taxa: it is not text.")
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    # The sniffer of the standard library takes letters for delimiters; the heading tells those in use apart.
-    delimiter = max("\t;,", key=first.count)
-    return [[cell.strip() for cell in row] for row in parse_table(text, path, "a list of taxa", delimiter)]

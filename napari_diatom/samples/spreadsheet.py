@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text_files import parse_lines, read_bytes
+from napari_diatom.core.text_files import read_bytes, read_delimited
 
 LARGEST_BYTES: Final = 2**26
 """Of a table: a hundred thousand samples."""
@@ -33,22 +33,9 @@ def read_lines(path: Path, kind: str) -> list[Line]:
     InputError
         When it cannot be read or is no table.
     """
-    lines = _of_xlsx(path, kind) if path.suffix.lower() in (".xlsx", ".xlsm") else _of_csv(path, kind)
+    is_xlsx = path.suffix.lower() in (".xlsx", ".xlsm")
+    lines = _of_xlsx(path, kind) if is_xlsx else read_delimited(path, kind, LARGEST_BYTES)
     return [(number, cells) for number, cells in lines if any(cells)]
-
-
-def _of_csv(path: Path, kind: str) -> list[Line]:
-    data = read_bytes(path, LARGEST_BYTES)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
-    if "\0" in text:
-        raise InputError(f"{path} is not {kind}: it is not text.")
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    # A comma may stand in a heading, or in numbers below it: the heading's commonest separator is that of the file.
-    delimiter = max("\t;,", key=first.count)
-    return [(number, [cell.strip() for cell in row]) for number, row in parse_lines(text, path, kind, delimiter)]
 
 
 def _of_xlsx(path: Path, kind: str) -> list[Line]:

@@ -265,7 +265,7 @@ def _cases(
         options = AnalysisOptions(threshold=threshold, pixel_size_um=item.pixel_size_um)
         analysis = analyse(slide, engine, options, monitor)
         seen = renamed(analysis.detections, (one_class,)) if one_class else analysis.detections
-        truth, found = (_as(shape, part) for part in (item.truth, seen))
+        truth, found = (as_shape(shape, part) for part in (item.truth, seen))
         cases.append(
             Case(
                 image=names_of_images[number],
@@ -282,7 +282,7 @@ def _cases(
     return cases
 
 
-def _as(shape: Shape, part: Detections) -> Detections:
+def as_shape(shape: Shape, part: Detections) -> Detections:
     """Return specimens as what is compared: as upright or oriented boxes alone, or with masks, if there are any."""
     if shape == "masks":
         return part if len(part) else replace(part, masks=())

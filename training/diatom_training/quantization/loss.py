@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diatom_training.data.examples import Example, example_truth
+from diatom_training.evaluation.evaluate import as_shape
 from diatom_training.metrics.detection_metrics import evaluate, match
 from napari_diatom import engines
 from napari_diatom.analysis.pipeline import FLOOR, AnalysisOptions, analyse
@@ -117,10 +118,5 @@ def corner_shifts(one: Detections, other: Detections) -> NDArray[np.float64]:
 
 
 def _comparable(found: Detections, model: ModelFolder) -> Detections:
-    """Return boxes of the kind that the model gives, of a single class."""
-    boxes = found.boxes
-    if model.card.task == "boxes":
-        x0, y0, x1, y1 = geometry.bounds(boxes).T
-        upright = np.column_stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, np.zeros(len(boxes))])
-        boxes = geometry.canonical(upright).astype(np.float32)
-    return replace(found, boxes=boxes, masks=None)
+    """Return boxes of the kind that the model gives."""
+    return as_shape("boxes" if model.card.task == "boxes" else "oriented-boxes", found)
