@@ -43,6 +43,8 @@ RECORD: Final = ".record"
 _STAGE: Final = "tables"
 _UNRECORDED: Final = ("focus planes (--z)",)
 """Settings that an earlier version did not write down. Its results are taken where no choice of them would matter."""
+_ONCE_FIXED: Final = {"precision": "single"}
+"""Settings that an earlier version did not write down, because it knew one value alone."""
 _LONGEST_VALUE: Final = 80
 _CHECKSUM: Final = re.compile("[0-9a-f]{64}")
 FULL: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -163,10 +165,12 @@ class ResultsFolder:
             before = None
         if not isinstance(before, dict):
             raise _damaged(path)
-        unrecorded = [name for name in _UNRECORDED if name not in before]
-        changed = [name for name in now if before.get(name) != now[name] and name not in unrecorded]
+        unrecorded = [name for name in (*_UNRECORDED, *_ONCE_FIXED) if name not in before]
+        known = _ONCE_FIXED | before
+        free = [name for name in _UNRECORDED if name not in before]
+        changed = [name for name in now if known.get(name) != now[name] and name not in free]
         if changed:
-            details = ", ".join(f"{name} was {_told(before.get(name))}, is {_told(now[name])}" for name in changed)
+            details = ", ".join(f"{name} was {_told(known.get(name))}, is {_told(now[name])}" for name in changed)
             raise InputError(
                 f"{self.out} was started with other settings ({details}): go on with the same settings, choose another "
                 f"folder of results, or start again (--overwrite)."

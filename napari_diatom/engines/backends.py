@@ -20,7 +20,7 @@ from napari_diatom.core.processor import usable_threads
 from napari_diatom.engines.inference_precision import choose_precision
 from napari_diatom.engines.openvino_cache import converted
 from napari_diatom.engines.quantized_graph import read_graph
-from napari_diatom.engines.third_party import silence_openvino
+from napari_diatom.engines.third_party import openvino_core
 from napari_diatom.models.library import ModelFolder
 
 STEP: Final = 64
@@ -121,11 +121,8 @@ class OpenVinoBackend:
 
     def __init__(self, model: ModelFolder, threads: int, precision: str = "auto") -> None:
         self._threads = threads
-        silence_openvino()
-        import openvino
-
         self._name = model.card.name
-        self._core = openvino.Core()
+        self._core = openvino_core()
         abilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = choose_precision(model.card, precision, self.device, abilities)
         whole = self.precision == "int8"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,17 @@ def silence_openvino() -> None:
     Without its telemetry package OpenVINO falls back on a stand-in of its own that sends nothing.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+
+@cache
+def openvino_core() -> Any:
+    """Return OpenVINO's ``Core``, one for the whole process, which is never taken down.
+
+    Its CPU plugin gives the thread that first compiles a graph another stack for signal handlers, and takes the one
+    before back when it is unloaded, in whatever thread that happens. A thread whose signal stack is gone dies of the
+    next interrupt or ended child process.
+    """
+    silence_openvino()
+    import openvino
+
+    return openvino.Core()

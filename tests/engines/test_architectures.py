@@ -17,6 +17,7 @@ from napari_diatom.engines import encoders, map_pairs, networks, openvino_export
 from napari_diatom.engines.activation_functions import MAKERS
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.network_builder import inference_network
+from napari_diatom.engines.third_party import openvino_core
 from napari_diatom.models.architecture_names import (
     EXAMPLES,
     FAMILIES,
@@ -166,9 +167,7 @@ def test_a_map_is_enlarged_evenly_and_moves_with_the_picture(
 def test_both_backends_give_the_same_map(architecture: str, tmp_path: Path) -> None:
     folder = model(tmp_path, architecture)
     openvino_export.convert(folder.folder, tmp_path / "graph")
-    import openvino
-
-    core = openvino.Core()
+    core = openvino_core()
     graph = core.read_model(tmp_path / "graph" / "network.xml")
     network = inference_network(folder)
     rng = np.random.default_rng(0)

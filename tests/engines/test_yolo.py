@@ -210,3 +210,39 @@ def test_a_network_that_was_only_sized_first_leaves_sound_layers() -> None:
         "yolo_net.build('yolo11n-obb', 1).to('cpu')"
     )
     subprocess.run([sys.executable, "-c", said], check=True)
+
+
+SIGNALLED = """
+import os, signal, sys, threading
+import numpy as np
+from napari_diatom import engines
+from napari_diatom.models.library import resolve_model
+
+def loaded():
+    engine = engines.load(resolve_model(sys.argv[1]), "cpu", threads=1)
+    next(engine.backend.run([np.zeros((64, 64, 3), np.uint8)]))
+    return engine
+
+def hear():
+    heard = []
+    signal.signal(signal.SIGUSR1, lambda *_: heard.append(True))
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert heard
+
+first, second = loaded(), loaded()
+del first
+del second
+hear()
+third = [loaded()]
+thread = threading.Thread(target=third.clear)
+thread.start()
+thread.join()
+hear()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals of users")
+def test_engines_that_are_gone_leave_a_thread_able_to_hear_signals(models: dict[str, ModelFolder]) -> None:
+    command = [sys.executable, "-c", SIGNALLED, str(models["boxes"].folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -56,8 +56,9 @@ def train_here(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> State
     from diatom_training.finetune.training_process import progress_of
     from diatom_training.finetune.training_run import work
 
+    before = folder.events()[1]
     work(folder)
-    for event in folder.events()[0]:
+    for event in folder.events(before)[0]:
         monitor.report(progress_of(event))
     return folder.state()
 

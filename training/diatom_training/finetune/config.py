@@ -28,7 +28,7 @@ from diatom_training.finetune.presets import (
     with_usual,
 )
 from diatom_training.finetune.recorded_settings import without_idle
-from diatom_training.learning.augment_options import TURNING_PRESET, preset_of
+from diatom_training.learning.augment_options import TURNING_PRESET, has_earlier_names, preset_of
 from diatom_training.learning.option_check import acting_entries, idle_entries, idle_options
 from diatom_training.learning.options import LearningOptions, check_class_weights
 from napari_diatom.core.atomic_files import write_atomically
@@ -373,6 +373,8 @@ def _named_idle(entries: Mapping[str, Any]) -> list[str]:
     asked, task = entries.get("learning"), entries.get("task", "oriented-boxes")
     start, architecture = entries.get("start") or "", entries.get("architecture")
     if not isinstance(asked, Mapping) or task not in list(BUNDLED) or not isinstance(start, str):
+        return []
+    if has_earlier_names(asked.get("augment")):
         return []
     if architecture is not None and not isinstance(architecture, str):
         return []

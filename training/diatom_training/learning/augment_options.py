@@ -166,6 +166,11 @@ def under_current_names(entries: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def has_earlier_names(entries: object) -> bool:
+    """Tell whether an augmentation was written by a version that had other names, and wrote down all options there."""
+    return isinstance(entries, Mapping) and not EARLIER_NAMES.keys().isdisjoint(entries)
+
+
 UNVARIED: Final = ("aimed", "rotation_deg", "blur_px", "noise_std")
 """Entries that vary nothing themselves: which crops there are, and how much what is turned off would vary."""
 AUGMENTATIONS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(

@@ -18,6 +18,7 @@ from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.engines.openvino_cache import converted
 from napari_diatom.engines.quantized_graph import check_graph
+from napari_diatom.engines.third_party import openvino_core
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.models.quantization import GRAPH_FILES
 
@@ -57,10 +58,9 @@ def quantized_graph(model: ModelFolder, tiles: Sequence[NDArray[np.uint8]]) -> A
     if not tiles:
         raise InputError(f"There are no tiles to calibrate the graph of {model.card.name} with.")
     import nncf
-    import openvino
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
-    graph = openvino.Core().read_model(converted(model))
+    graph = openvino_core().read_model(converted(model))
     return nncf.quantize(
         graph,
         nncf.Dataset([tile[None] for tile in tiles]),
