@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -174,6 +175,27 @@ class LayerRows:
         self._shapes = [np.array(shape, dtype=np.float64) for shape in self._layer.data]
         table = self._layer.features
         self._labels = {name: table[name].tolist() for name in _LABELS if name in table}
+
+    def remember_last(self, count: int) -> None:
+        """Remember the last rows, which the program has added, and leave the user's changes to others to be found."""
+        if not count:
+            return
+        table, numbers, data = self._layer.features, self.numbers(), self._layer.data
+        for name in _LABELS:
+            if name in table:
+                values = table[name].tolist()
+                now = dict(zip(numbers.tolist(), values, strict=True))
+                known = self._labels.get(name) or [now.get(number, "") for number in self.taken.tolist()]
+                self._labels[name] = [*known, *values[-count:]]
+        self._shapes += [np.array(shape, dtype=np.float64) for shape in data[-count:]]
+        self.taken = np.concatenate([self.taken, numbers[-count:]])
+
+    def forget(self, numbers: NDArray[np.int64]) -> None:
+        """Forget specimens that the program has removed, so that they do not pass for removed by the user."""
+        kept = ~np.isin(self.taken, numbers)
+        self.taken = self.taken[kept]
+        self._shapes = list(compress(self._shapes, kept))
+        self._labels = {name: list(compress(values, kept)) for name, values in self._labels.items()}
 
     def drop_spare_features(self) -> bool:
         """Remove features without shapes; return whether there were any.

@@ -75,6 +75,7 @@ class ThresholdFilter(QObject):
         leaving = np.flatnonzero(own & ~np.isin(shown, wanted))
         if len(leaving):
             self._rows.remove(leaving.tolist())
+            self._rows.forget(shown[leaving])
         self._pending = self.found.best_first(np.setdiff1d(wanted, shown))
         if at_once:
             self._add()
@@ -106,6 +107,7 @@ class ThresholdFilter(QObject):
             facts = self._rows.facts
             self._labels.make_room(len(self._rows.numbers()) + len(batch))
             self._rows.append(self.found.shapes(batch, facts), self.found.features(batch, facts))
+            self._rows.remember_last(len(batch))
         if len(self._pending):
             self._timer.start(0)
         self.added.emit()

@@ -151,6 +151,35 @@ def test_a_second_run_fills_an_untouched_layer_anew_and_keeps_a_touched_one(widg
     assert len(viewer.layers) == 3
 
 
+def test_a_deletion_while_specimens_are_still_being_added_is_kept(widget, viewer, image, analysis, qtbot):
+    analysis.found = detections(3000)
+    widget.run()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2 and len(viewer.layers[1].data) > 0)
+    layer, result = viewer.layers[1], widget.result()
+    expected = int((analysis.found.scores >= result.threshold).sum())
+    assert len(layer.data) < expected
+    gone = int(layer.features["specimen"][0])
+    layer.remove([0])
+    qtbot.waitUntil(lambda: len(layer.data) == expected - 1)
+    assert result.touched()
+    result.set_threshold(0.0)
+    result.flush()
+    assert len(layer.data) == 2999
+    assert gone not in layer.features["specimen"].tolist()
+
+
+def test_what_a_higher_threshold_hides_is_not_deleted_by_the_next_edit(widget, viewer, image, analysis, run):
+    run()
+    layer, result = viewer.layers[1], widget.result()
+    result.set_threshold(0.0)
+    result.set_threshold(0.9, at_once=False)
+    layer.remove([0])
+    assert result.touched()
+    result.set_threshold(0.0)
+    result.flush()
+    assert len(layer.data) == 39
+
+
 def test_a_result_whose_image_is_gone_is_dropped_with_a_word(widget, viewer, image, analysis, qtbot):
     analysis.tiles = 20
     widget.run()
