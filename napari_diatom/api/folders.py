@@ -5,19 +5,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, TypeVar
 
 from napari_diatom.analysis.pipeline import AnalysisOptions
 from napari_diatom.api.inputs import AnyPath, progress_monitor
 from napari_diatom.api.prediction import Model
-from napari_diatom.core.given_values import given_path
+from napari_diatom.core.given_values import given_integer, given_path
 from napari_diatom.core.progress import Report, silent
 from napari_diatom.counting import batch, merge
+from napari_diatom.counting.batch_job import BatchJob
 from napari_diatom.counting.batch_options import Batch, BatchResult
 from napari_diatom.counting.count_choices import CountChoices
 from napari_diatom.counting.counted_specimens import CountedSpecimens
 from napari_diatom.counting.shards import Shard
+from napari_diatom.counting.workers import WorkerJob, checked_workers, count_ahead
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -33,6 +36,7 @@ def count_images(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    workers: int = 1,
     report: Report = silent,
 ) -> DataFrame:
     """Count the specimens in many images, into a folder that ``napari-diatom count`` and the window go on with.
@@ -49,6 +53,9 @@ def count_images(
         Pixel size, threshold, sample, focus planes, and which files are written.
     resume, overwrite : bool
         Go on with an interrupted run, or begin again, where ``out`` holds results.
+    workers : int
+        Processes that count at the same time and share the threads of the model, each with a copy of it. The results
+        are the same with any number.
     report : callable
         Gets a :class:`~napari_diatom.core.progress.Progress` for each image and tile.
 
@@ -68,7 +75,7 @@ def count_images(
     Warns
     -----
     UserWarning
-        About each image that is skipped.
+        About each image that is skipped, and about a process that died.
 
     Examples
     --------
@@ -84,6 +91,13 @@ def count_images(
     0
     """
     asked = replace(_asked(inputs, out, choices), resume=resume, overwrite=overwrite)
+    if checked_workers(given_integer(workers, "workers")) > 1:
+        namer, outliner = (None if one is None else one.folder for one in model.others)
+        part = WorkerJob(
+            BatchJob(replace(asked, threads=model.threads), model.folder.folder, model.device, namer, outliner),
+            model.engine.precision,
+        )
+        asked = count_ahead(part, workers, progress_monitor(report), partial(warnings.warn, stacklevel=2))
     _warn(_counted(asked, model, report))
     return read_count(asked.out)
 

@@ -209,6 +209,8 @@ class Model:
         Number of processor threads; results do not depend on it.
     outliner : Outliner or None
         The network that outlines what the first one finds as boxes.
+    others : tuple of ModelFolder or None
+        Card and folder of the namer, and of the outliner.
     """
 
     folder: ModelFolder
@@ -216,6 +218,7 @@ class Model:
     namer: Classifier | None = field(default=None, repr=False)
     threads: int = field(default_factory=usable_threads)
     outliner: Outliner | None = field(default=None, repr=False)
+    others: tuple[ModelFolder | None, ModelFolder | None] = field(default=(None, None), repr=False)
 
     @property
     def networks(self) -> Networks:
@@ -370,10 +373,12 @@ def load_model(
     if number < 1:
         raise InputError(f"threads is {number}; give 1 or more.")
     folder = model_folder(name_or_path)
-    naming = None if namer is None else engines.load_classifier(model_folder(namer), device, number)
-    outliner = None
+    naming = None if namer is None else model_folder(namer)
+    classifier = None if naming is None else engines.load_classifier(naming, device, number)
+    outliner = outlining = None
     if outlines is not None and outlines is not False:
         check_has_boxes(folder.card)
         outlining = library.resolve_outliner(library.OUTLINER) if outlines is True else model_folder(outlines)
         outliner = engines.load_outliner(outlining, device, number, precision)
-    return Model(folder, engines.load(folder, device, number, precision), naming, number, outliner)
+    engine = engines.load(folder, device, number, precision)
+    return Model(folder, engine, classifier, number, outliner, (naming, outlining))

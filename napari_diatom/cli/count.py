@@ -36,8 +36,10 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     from napari_diatom.core.processor import usable_threads
     from napari_diatom.core.progress import ProgressMonitor
     from napari_diatom.counting.batch import can_resume, count
+    from napari_diatom.counting.batch_job import BatchJob
     from napari_diatom.counting.batch_options import Batch
     from napari_diatom.counting.shards import Shard
+    from napari_diatom.counting.workers import WorkerJob, checked_workers, count_ahead
     from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
     from napari_diatom.models import library
 
@@ -62,6 +64,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         threads=threads,
         shard=None if arguments.shard is None else Shard.of_text(arguments.shard),
     )
+    workers = checked_workers(arguments.workers, batch.shard)
     model = library.resolve_model(arguments.model or library.DEFAULT)
     namer = library.resolve_model(arguments.namer) if arguments.namer else None
     outlines = library.OUTLINER if arguments.outlines is True else arguments.outlines
@@ -71,11 +74,16 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     loader: Loader = load or partial(engines.load, threads=threads, precision=arguments.precision)
     quiet_libraries()
     bar = ProgressBar()
+    monitor = ProgressMonitor(bar)
     try:
+        if workers > 1:
+            folders = (None if one is None else one.folder for one in (namer, outliner))
+            job = BatchJob(batch, model.folder, arguments.device, *folders)
+            batch = count_ahead(WorkerJob(job, arguments.precision), workers, monitor, bar.say)
         result = count(
             batch,
             lambda: loader(model, arguments.device),
-            ProgressMonitor(bar),
+            monitor,
             load_namer=None if namer is None else partial(engines.load_classifier, namer, arguments.device, threads),
             load_outliner=None
             if outliner is None
@@ -165,6 +173,13 @@ def add_count(commands: Any) -> None:
         "next to nothing)",
     )
     add("--threads", type=integer, metavar="N", help="processor threads (all); results are the same with any number")
+    add(
+        "--workers",
+        type=integer,
+        default=1,
+        metavar="N",
+        help="processes that count at the same time and share the threads (1); each needs memory for its own model",
+    )
     add("--sample", metavar="NAME", help="sample name for all images (the name of each image's folder)")
     add("--count-status", metavar="LIST", help="statuses to count, separated by commas (all but broken)")
     add("--xlsx", action="store_true", help="also write the tables as XLSX")

@@ -277,6 +277,33 @@ def _state(path: Path) -> object:
     return found.st_size, found.st_mtime_ns
 
 
+def make_room(batch: Batch) -> int:
+    """Prepare a folder of results for shards of a batch, as :func:`count` does at its beginning.
+
+    Returns
+    -------
+    int
+        How many files there are to count.
+
+    Raises
+    ------
+    InputError
+        When there is nothing to count, or another run is writing there, or the folder holds results and neither
+        ``resume`` nor ``overwrite`` says what is to become of them.
+    OutputError
+        When it cannot be written to.
+    """
+    checked_z(batch.z)
+    checked_decode_mb(batch.max_decode_mb)
+    sources = plan_sources(search(batch.inputs).images, batch.sample)
+    folder = ResultsFolder(batch.out)
+    folder.prepare(batch.resume, batch.overwrite)
+    with folder.held():
+        folder.begin(sources, batch.overwrite)
+        folder.forget_shards()
+    return len(sources)
+
+
 def can_resume(out: Path) -> bool:
     """Return whether a folder holds results of images that a resumed run would take."""
     return ResultsFolder(out).can_resume()

@@ -302,6 +302,12 @@ class ResultsFolder:
         """Return what shards have written of their images."""
         return sorted(self._journal.glob(f"*{RECORD}"))
 
+    def forget_shards(self) -> None:
+        """Remove what earlier shards have written of their images; the results stay."""
+        with refused(self.out):
+            for path in self.records():
+                path.unlink(missing_ok=True)
+
     def note_error(self, image: str) -> None:
         """Append the error that is being handled, with all its details, to the log beside the results."""
         # A full disk must not hide the error.

@@ -86,7 +86,8 @@ class ResultLayer(QObject):
         self._rows.number_all()
         found = FoundSpecimens(candidates, measured, self._rows.drawn)
         self._filter = ThresholdFilter(self, found, self._rows, self._labels)
-        self._filter.added.connect(self._content_shown)
+        self._filter.added.connect(self._labels.write_soon)
+        self._filter.added.connect(self.changed)
         self.sync = LayerSync(self, layer, self._rows, self._filter, self._labels)
         self.sync.changed.connect(self._content_changed)
         self.sync.thresholdChanged.connect(self.thresholdChanged)
@@ -287,9 +288,6 @@ class ResultLayer(QObject):
 
     def _content_changed(self) -> None:
         self._rows.remember()
-        self._content_shown()
-
-    def _content_shown(self) -> None:
         self._labels.write_soon()
         self.changed.emit()
 
