@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``napari-diatom`` with these arguments, those of the process by default, and return its exit code."""
-    return execute(parser().parse_args(argv))
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(given)
+    arguments.given = given
+    return execute(arguments)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         return _merge(arguments)
     if arguments.out is None:
         arguments.fail("the following arguments are required: -o/--out")
+    if arguments.print_job is not None:
+        return _print_job(arguments)
     from napari_diatom.analysis.pipeline import AnalysisOptions
     from napari_diatom.core.errors import InputError, OutputError
     from napari_diatom.core.processor import usable_threads
@@ -204,6 +207,12 @@ def add_count(commands: Any) -> None:
         "both from a job array of SLURM, SGE or LSF, auto/N reads I alone (PBS)",
     )
     add("--merge", action="store_true", help="write the tables of all shards: napari-diatom count OUT --merge")
+    add(
+        "--print-job",
+        metavar="KIND",
+        help="print a script that counts in shards, for slurm, sge, snakemake or nextflow, and count nothing",
+    )
+    add("--jobs", type=integer, default=16, metavar="N", help="shards of that script (16), each of --threads (4)")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="continue an interrupted run")
     again.add_argument("--overwrite", action="store_true", help="start again, even if OUT holds results")
@@ -238,3 +247,33 @@ def _merge(arguments: argparse.Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"\nTables, annotations and overlays are in {out}")
     return SOME_SKIPPED if merged.result.skipped else OK
+
+
+def _print_job(arguments: argparse.Namespace) -> int:
+    """Print a script for a cluster."""
+    from napari_diatom.counting.job_scripts import job_script
+
+    if arguments.shard is not None or arguments.workers != 1 or arguments.resume or arguments.overwrite:
+        arguments.fail(
+            "--print-job writes the shards itself, and these go on by themselves: leave out --shard, "
+            "--workers, --resume and --overwrite"
+        )
+    words = _without(arguments.given, ("--print-job", "--jobs", "--threads"))
+    threads = 4 if arguments.threads is None else arguments.threads
+    kind, out = arguments.print_job, str(arguments.out)
+    print(job_script(kind, words, out, arguments.jobs, threads, arguments.xlsx), end="")
+    return OK
+
+
+def _without(words: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Return arguments without some options and their values."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        name, _, value = word.partition("=")
+        if skip or any(len(name) > 2 and option.startswith(name) for option in options):
+            # Names may be abbreviated.
+            skip = not skip and not value
+        else:
+            kept.append(word)
+    return kept
