@@ -65,6 +65,15 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     same(train(Fitting(examples, options, tmp_path / "halves")), undisturbed)
 
 
+def test_a_job_of_slurm_is_a_machine_like_any_other(
+    tmp_path: Path, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"NTASKS": "4", "JOB_ID": "7", "JOB_NAME": "train", "PROCID": "1", "LOCALID": "1"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    options = MAPS.model_copy(update={"epochs": 1})
+    assert len(train(Fitting(examples, options, tmp_path)).history) == 1
+
+
 @pytest.mark.parametrize("architecture", ["yolo26n-obb", "yolov10n"])
 def test_networks_of_two_heads_are_trained_by_the_one_that_is_used(
     tmp_path: Path, examples: list[Example], architecture: str

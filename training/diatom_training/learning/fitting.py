@@ -17,6 +17,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch.utils.data import DataLoader
 
 from diatom_training.data.examples import Example
@@ -192,7 +193,7 @@ def prepared_module(task: Fitting, batch: int, begun: bool = False) -> LearningM
 def quiet_lightning() -> Iterator[None]:
     """Keep Lightning's advice on workers and loggers, which is of no use to users, from them."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
         logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
         yield
 
@@ -216,6 +217,8 @@ def trainer_for(task: Fitting, accumulate: int, epochs: int, callbacks: Sequence
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=task.folder,
+        # Within a job of SLURM, Lightning would leave it to srun to start a process for each device.
+        plugins=[LightningEnvironment()],
         callbacks=list(callbacks),
     )
 
