@@ -1,8 +1,9 @@
-"""Every family of networks on one small task: figures, parameters, and core-seconds a field.
+"""Every family of networks on one small task: figures, parameters, and core-seconds a field and a step.
 
 Each row is a training of its own by the same settings on the same crops and seeds, all from scratch, and again from
 EfficientNet-Lite0's ImageNet weights where the family can be built on it and a file of them is given. Rows that are in
-the file are not trained again, and an interrupted one is continued. ``--check`` trains each network for two
+the file are not trained again, and an interrupted one is continued. ``--times`` then measures what the networks of the
+rows cost, all in one run, which should have the machine to itself. ``--check`` trains each network for two
 steps instead, twice, once with a break, compares the weights, and counts with the model. ``--table`` prints the rows
 of a file.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
 from command import run
 from curves import NEEDLE
@@ -34,6 +36,7 @@ from diatom_training.learning.train import train
 from napari_diatom import engines
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.processor import processor_name
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.networks import build
@@ -63,6 +66,7 @@ PRETRAINED = (
 )
 SHAPES = ("needle", "other")
 """What classifiers tell apart: a needle is at least as many times as long as wide as :data:`NEEDLE` says."""
+TIMED_STEPS = 12
 FIGURES = ("val_ap50", "val_miou", "val_f1")
 
 
@@ -99,6 +103,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.table:
         print(_table(json.loads(options.table.read_text(encoding="utf-8"))["rows"]))
         return 0
+    if options.times:
+        return _time_all(options)
     rows = [Row(name, False) for name in FROM_SCRATCH if not options.only or name in options.only]
     if options.lite0:
         rows += [Row(name, True) for name in PRETRAINED if not options.only or name in options.only]
@@ -136,10 +142,8 @@ def _results(file: Path | None, settings: dict[str, Any]) -> dict[tuple[str, str
 def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace) -> dict[str, Any]:
     """Train and time a network, and return its row."""
     folder = row.folder(options.work)
-    begun = time.process_time()
     plan = _plan(row.architecture, options)
-    if plan.classes == SHAPES:
-        fields = [replace(field, class_ids=_shapes(field)) for field in fields]
+    fields = _labelled(fields, plan)
     start = None
     if row.pretrained:
         start = fit_state(
@@ -156,16 +160,52 @@ def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace) ->
         ),
         ProgressMonitor(lambda progress: _print(row, progress)),
     )
-    model = _model(folder / "model", plan, trained)
-    seconds = _seconds_a_field(model, fields[-VALIDATION_FIELDS].image)
     figures = {name: trained.history[-1][name] for name in FIGURES if name in trained.history[-1]}
     return {
         "architecture": row.architecture,
         "backbone": row.backbone,
         "parameters": sum(weight.numel() for weight in trained.network.parameters()),
-        "training_seconds": round(time.process_time() - begun, 1),
-        "seconds_a_field": round(seconds, 3),
         **{name: round(value, 4) for name, value in figures.items()},
+    }
+
+
+def _time_all(options: argparse.Namespace) -> int:
+    """Measure what each network in the file of rows costs, one after the other, and print the table."""
+    if options.json is None or not options.json.exists():
+        raise InputError("--times needs the file of the rows: name it with --json.")
+    told = json.loads(options.json.read_text(encoding="utf-8"))
+    options = argparse.Namespace(**vars(options) | told["settings"])
+    fields = render_set(options.work / "timed-fields", 4, SEED, size=640, scales=SCALES)
+    for row in told["rows"]:
+        if not options.only or row["architecture"] in options.only:
+            row |= _times(row["architecture"], fields, options)
+            print(row["architecture"], row["seconds_a_step"], row["seconds_a_field"], flush=True)
+    told["processor"] = processor_name()
+    options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    print(_table(told["rows"]))
+    return 0
+
+
+def _times(architecture: str, fields: Sequence[Example], options: argparse.Namespace) -> dict[str, float]:
+    """Return the core-seconds of a network from scratch: the median step of a short training, and a field after it."""
+    whole = _plan(architecture, options)
+    plan = whole.model_copy(
+        update={"epochs": 1, "crops": TIMED_STEPS * whole.batch, "validation_crops": whole.batch, "warmup": 2}
+    )
+    begun: list[float] = []
+
+    def note(progress: Progress) -> None:
+        if progress.stage == "step":
+            begun.append(time.process_time())
+
+    fields = _labelled(fields, plan)
+    with tempfile.TemporaryDirectory() as folder:
+        task = Fitting(fields, plan, Path(folder) / "run", validation=fields[:1], device=options.device)
+        trained = train(task, ProgressMonitor(note))
+        seconds = _seconds_a_field(_model(Path(folder) / "model", plan, trained), fields[0].image)
+    return {
+        "seconds_a_step": round(float(np.median(np.diff(begun))), 4),
+        "seconds_a_field": round(seconds, 4),
     }
 
 
@@ -205,6 +245,13 @@ def _plan(architecture: str, options: argparse.Namespace) -> LearningOptions:
         budget["classes"] = SHAPES
     usual = dict(LEARNING_OF_TASKS[task])
     return LearningOptions.model_validate(usual | own | budget | {"architecture": architecture})
+
+
+def _labelled(fields: Sequence[Example], plan: LearningOptions) -> Sequence[Example]:
+    """Return fields with the classes of a plan: classifiers tell shapes apart."""
+    if plan.classes != SHAPES:
+        return fields
+    return [replace(field, class_ids=_shapes(field)) for field in fields]
 
 
 def _shapes(field: Example) -> tuple[int, ...]:
@@ -263,7 +310,7 @@ def _print(row: Row, progress: Progress) -> None:
 
 def _table(results: Sequence[dict[str, Any]]) -> str:
     """Return the rows as Markdown."""
-    header = "| network | backbone | million parameters | figure | core-seconds a field | core-minutes of training |"
+    header = "| network | backbone | million parameters | figure | core-seconds a field | core-seconds a step |"
     lines = [header, "| --- | --- | --- | --- | --- | --- |"]
     titles = {"val_ap50": "AP50", "val_miou": "mean IoU", "val_f1": "F1"}
     for found in results:
@@ -273,8 +320,7 @@ def _table(results: Sequence[dict[str, Any]]) -> str:
             found["backbone"],
             f"{found['parameters'] / 1e6:.1f}",
             figure,
-            f"{found['seconds_a_field']:.2f}",
-            f"{found['training_seconds'] / 60:.1f}",
+            *(f"{found[name]:.2f}" if name in found else "" for name in ("seconds_a_field", "seconds_a_step")),
         )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -297,6 +343,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (%(default)s)")
     parser.add_argument("--json", type=Path, help="file of the rows, which are added to it")
     parser.add_argument("--table", type=Path, metavar="FILE", help="print the rows of such a file instead")
+    parser.add_argument("--times", action="store_true", help="measure what the networks of the rows cost instead")
     parser.add_argument(
         "--check", action="store_true", help="train each network two steps instead, and resume it to the same bytes"
     )

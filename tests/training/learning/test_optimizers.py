@@ -41,10 +41,11 @@ class Tiny(torch.nn.Module):
         self.head = torch.nn.Linear(4, 2)
 
 
-def stepped(steps: int = 2, **options: Any) -> torch.Tensor:
+def stepped(steps: int = 2, is_single: bool = False, **options: Any) -> torch.Tensor:
     """Return the head's weights after some steps against the square of all weights' distance from 1."""
     network = Tiny()
-    optimizer = optimizer_for(network, MAPS.model_copy(update={"rate": 0.1, "weight_decay": 0.05, **options}))
+    asked = MAPS.model_copy(update={"rate": 0.1, "weight_decay": 0.05, **options})
+    optimizer = optimizer_for(network, asked, is_single)
     for _ in range(steps):
         optimizer.zero_grad()
         torch.stack([((weight - 1) ** 2).sum() for weight in network.parameters()]).sum().backward()
@@ -56,6 +57,11 @@ def test_two_steps_differ_by_optimizer_momentum_and_decay() -> None:
     reached = {name: stepped(**options) for name, options in WAYS.items()}
     for one, other in combinations(reached, 2):
         assert not torch.allclose(reached[one], reached[other], atol=1e-5), (one, other)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "rmsprop"])
+def test_one_pass_over_the_weights_makes_the_same_step(name: str) -> None:
+    torch.testing.assert_close(stepped(is_single=True, optimizer=name), stepped(optimizer=name))
 
 
 def test_l2_is_in_the_gradient_of_adam_and_apart_from_it_in_adamw() -> None:

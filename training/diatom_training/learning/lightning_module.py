@@ -117,7 +117,7 @@ class LearningModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer: convolution weights decay, the others do not; the backbone has its own rate."""
-        return optimizer_for(self.network, self.options)
+        return optimizer_for(self.network, self.options, is_single=self.trainer.precision == "32-true")
 
     def on_train_epoch_start(self) -> None:
         """Freeze or thaw the backbone."""
