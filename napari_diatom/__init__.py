@@ -29,6 +29,7 @@ __all__ = [
     "merge_shards",
     "open_images",
     "open_project",
+    "plate",
     "preview_augmentation",
     "read_annotations",
     "read_count",
