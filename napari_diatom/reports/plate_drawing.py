@@ -41,7 +41,9 @@ def draw_plate(layout: PlateLayout, pictures: Mapping[int, NDArray[np.uint8]], d
     """
     from matplotlib import rc_context
 
-    width, height = (round(side / MM_PER_INCH * dpi) for side in (layout.width, layout.height))
+    width, height = (side / MM_PER_INCH * dpi for side in (layout.width, layout.height))
+    if suffix == ".png":
+        width, height = round(width), round(height)
     kept = {"pdf.fonttype": 42, "svg.hashsalt": "napari-diatom", "image.composite_image": False}
     with styled(width / dpi, height / dpi) as figure, rc_context(kept):
         figure.set_layout_engine("none")
@@ -77,13 +79,13 @@ def _draw(axes: Axes, layout: PlateLayout, pictures: Mapping[int, NDArray[np.uin
 
 
 def _file(figure: Figure, dpi: float, suffix: str) -> bytes:
-    """Return the figure as a file without dates."""
+    """Return the figure as a file that names neither a date nor the version of matplotlib."""
     from PIL import Image
 
     stream = io.BytesIO()
     if suffix != ".png":
-        dates = {"Date": None} if suffix == ".svg" else {"CreationDate": None}
-        figure.savefig(stream, format=suffix[1:], dpi=dpi, metadata=dates)
+        facts = ("Date", "Creator") if suffix == ".svg" else ("CreationDate", "Creator", "Producer")
+        figure.savefig(stream, format=suffix[1:], dpi=dpi, metadata=dict.fromkeys(facts))
         return stream.getvalue()
     figure.savefig(stream, format="raw", dpi=dpi)
     width, height = (round(side * dpi) for side in figure.get_size_inches())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from napari_diatom.core.errors import InputError
@@ -69,6 +69,10 @@ class PlateLayout:
     cells: tuple[PlateCell, ...]
     bar_um: float
     bar: PlateCell
+
+    def without_foot(self) -> PlateLayout:
+        """Return the same on a page that ends below the scale bar."""
+        return replace(self, height=self.bar.top + self.bar.height + _margin((self.width, self.height)))
 
 
 @dataclass(frozen=True)

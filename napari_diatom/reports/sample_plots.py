@@ -24,6 +24,7 @@ LEAST_SHARE: Final = 0.02
 _LONGEST_NAME: Final = 40
 _COLUMNS: Final = 5
 _BINS: Final = 10
+_LEAST_SPAN_UM: Final = 10.0
 _BAR_INCHES: Final = 0.21
 _ROW_INCHES: Final = 1.25
 
@@ -124,12 +125,15 @@ def lengths_plot(lengths_um: Sequence[tuple[str, NDArray[np.float64]]]) -> bytes
 def _histogram(axes: Axes, taxon: str, lengths: NDArray[np.float64]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    low, high = float(np.floor(lengths.min())), float(np.ceil(lengths.max()))
-    axes.hist(lengths, np.linspace(low, max(high, low + 1), _BINS + 1), color=BLUE, edgecolor="white", linewidth=0.5)
+    low, high = np.floor(lengths.min()), np.ceil(lengths.max())
+    spare = max(_LEAST_SPAN_UM - (high - low), 0) / 2
+    axes.hist(
+        lengths, np.linspace(max(low - spare, 0), high + spare, _BINS + 1), color=BLUE, edgecolor="white", linewidth=0.5
+    )
     axes.set_title(_math_free(shortened(taxon, 26)), fontsize=7.5, style="italic")
     axes.text(0.98, 0.96, f"n = {len(lengths)}", transform=axes.transAxes, ha="right", va="top", fontsize=7)
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.tick_params(labelsize=7)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.2)
 

@@ -33,7 +33,7 @@ from napari_diatom.statistics.intervals import effective_number
 
 _COMMONEST: Final = 10
 """Taxa with a histogram and a picture."""
-_PLATE_MM: Final = (240.0, 105.0)
+_PLATE_MM: Final = (180.0, 90.0)
 _PLATE_DPI: Final = 150
 _INDICES: Final = (
     ("Taxa", "taxa"),
@@ -149,7 +149,9 @@ def _figures(sheet: _Sheet, monitor: ProgressMonitor) -> list[str]:
             html.subsection(
                 "Composition",
                 html.figure(
-                    composition_plot(shares, effective), "Shares with 95 % intervals; taxa of less than 2 % together."
+                    composition_plot(shares, effective),
+                    "Shares with 95 % intervals; taxa of less than 2 % together.",
+                    500,
                 ),
             ),
             html.subsection(
@@ -158,7 +160,7 @@ def _figures(sheet: _Sheet, monitor: ProgressMonitor) -> list[str]:
             ),
             html.subsection(
                 "Rarefaction",
-                html.figure(rarefaction_plot(numbers, coverage(numbers)), "Taxa expected in smaller counts."),
+                html.figure(rarefaction_plot(numbers, coverage(numbers)), "Taxa expected in smaller counts.", 375),
             ),
         ),
         html.section("Lengths", _lengths(sheet)),
@@ -199,7 +201,7 @@ def _plate(sheet: _Sheet, monitor: ProgressMonitor) -> list[str]:
     try:
         choice = PlateChoice(most=1, order="abundance")
         specimens, remarks = choose_specimens(found, asked, choice, tuple(sheet.images))
-        layout = lay_out([item.size_um for item in specimens], _PLATE_MM)
+        layout = lay_out([item.size_um for item in specimens], _PLATE_MM).without_foot()
         pictures = cut_pictures(specimens, layout, _PLATE_DPI, sheet.images, monitor)
     except InputError as error:
         return [html.paragraphs([f"There is no plate. {error}"], "note")]
