@@ -32,6 +32,8 @@ _BAR_STRIP_MM: Final = 9.0
 _BAR_UM: Final = 10.0
 _BAR_MM: Final = (4.0, 30.0)
 """Lengths of a scale bar within which it is 10 µm."""
+_USUAL_BAR_MM: Final = 12.0
+"""About how long it is elsewhere."""
 _SIDES_MM: Final = (40.0, 1200.0)
 
 
@@ -233,8 +235,8 @@ def _placed(
 
 def _bar_length(magnification: float) -> float:
     """Return what the scale bar stands for in micrometres: 10, or another round length where that does not fit."""
-    shortest, longest = (side * 1000 / magnification for side in _BAR_MM)
-    if shortest <= _BAR_UM <= longest:
+    on_paper = magnification / 1000
+    if _BAR_MM[0] <= _BAR_UM * on_paper <= _BAR_MM[1]:
         return _BAR_UM
     lengths = [digit * 10**power for power in range(-1, 4) for digit in (1.0, 2.0, 5.0)]
-    return next(length for length in lengths if length >= shortest)
+    return min(lengths, key=lambda length: abs(math.log(length * on_paper / _USUAL_BAR_MM)))
