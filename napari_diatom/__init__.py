@@ -8,6 +8,7 @@ __all__ = [
     "Analysis",
     "CountChoices",
     "Model",
+    "PlateChoices",
     "Search",
     "TrainingRun",
     "__version__",
@@ -43,6 +44,7 @@ __all__ = [
     "tune",
     "write_annotations",
     "write_project_tables",
+    "write_reports",
 ]
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_diatom.api.inputs import AnyPath, optional_path, progress_monitor
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.given_values import given_integer, given_number, given_path
+from napari_diatom.core.given_values import given_path
 from napari_diatom.core.progress import Report, silent
 from napari_diatom.core.text import quoted
+from napari_diatom.reports.plate_choices import PlateChoices
 from napari_diatom.samples.tally_folder import TallyOptions, WrittenTally, write_tally
 
 if TYPE_CHECKING:
-    from napari_diatom.reports.plate_specimens import PlateOrder
     from napari_diatom.reports.plates import WrittenPlate
     from napari_diatom.samples.table_files import CsvDialect
 
@@ -28,7 +27,6 @@ def tally(
     pattern: str = "",
     proposals: bool = False,
     csv: CsvDialect = "standard",
-    reports: bool = False,
     overwrite: bool = False,
     report: Report = silent,
 ) -> WrittenTally:
@@ -51,8 +49,6 @@ def tally(
         Whether proposals of a project that nobody has looked at count.
     csv : {"standard", "excel-eu"}
         How CSV files are written: ``excel-eu`` with semicolons, decimal commas and a byte-order mark.
-    reports : bool
-        Whether a page for each sample is written into the folder ``reports``.
     overwrite : bool
         Whether a tally that is there is replaced.
     report : callable
@@ -89,29 +85,48 @@ def tally(
         csv,
         overwrite,
     )
-    monitor = progress_monitor(report)
-    written = write_tally(options, monitor)
-    if reports:
-        from napari_diatom.reports.sample_report import write_sample_reports
+    return write_tally(options, progress_monitor(report))
 
-        write_sample_reports(written, monitor)
-    return written
+
+def write_reports(found: WrittenTally, *, report: Report = silent) -> list[Path]:
+    """Write a page for each sample of a tally, as ``napari-diatom tally --report`` does.
+
+    Parameters
+    ----------
+    found : WrittenTally
+        What :func:`tally` returned.
+    report : callable
+        Gets a :class:`~napari_diatom.core.progress.Progress` for each step.
+
+    Returns
+    -------
+    list of Path
+        The pages, in the folder ``reports`` of the tally.
+
+    Raises
+    ------
+    InputError
+        When it is not a tally.
+    OutputError
+        When a page cannot be written.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> nd.write_reports(nd.tally("season", "season-tally", "france"))  # doctest: +SKIP
+    """
+    from napari_diatom.reports.sample_report import write_sample_reports
+
+    if not isinstance(found, WrittenTally):
+        raise InputError(f"found is {quoted(found)}; give what tally returned.")
+    return write_sample_reports(found, progress_monitor(report))
 
 
 def plate(
     source: AnyPath,
     out: AnyPath,
+    choices: PlateChoices | None = None,
     *,
-    taxa: Sequence[str] = (),
-    samples: Sequence[str] = (),
-    most: int = 3,
-    ids: AnyPath | None = None,
-    order: PlateOrder = "name",
-    magnification: float | None = None,
-    page: str = "a4",
-    dpi: int = 600,
-    images: Sequence[AnyPath] = (),
-    proposals: bool = False,
     overwrite: bool = False,
     report: Report = silent,
 ) -> WrittenPlate:
@@ -123,24 +138,9 @@ def plate(
         A project, or a results folder of ``count``.
     out : path
         The plate, as ``.png``, ``.svg`` or ``.pdf``. The legend is written beside it, as ``.txt``.
-    taxa, samples : sequence of str
-        Names of taxa and samples to show; all by default.
-    most : int
-        Specimens of a taxon, at most. Their lengths are spread over those of all whole specimens.
-    ids : path, optional
-        A text file with the specimens to show, one a line, as ``tally_specimens.csv`` calls them.
-    order : {"name", "abundance"}
-        How the taxa are ordered.
-    magnification : float, optional
-        Size on paper over size of the specimen. By default the largest round one at which all fit, up to 2000.
-    page : str
-        ``a4``, ``letter``, or width x height in mm, such as ``170x230``.
-    dpi : int
-        Pixels per inch.
-    images : sequence of path
-        Folders that images were moved to; they are found by their content.
-    proposals : bool
-        Whether proposals of a project that nobody has looked at are shown too.
+    choices : PlateChoices, optional
+        What it shows, and how: three typical specimens of each taxon on A4, at the largest scale at which they fit, by
+        default.
     overwrite : bool
         Whether a plate that is there is replaced.
     report : callable
@@ -162,30 +162,14 @@ def plate(
     Examples
     --------
     >>> import napari_diatom as nd
-    >>> nd.plate("season", "plate.pdf", taxa=["Navicula gregaria"], magnification=1500).caption  # doctest: +SKIP
+    >>> choices = nd.PlateChoices(taxa=["Navicula gregaria"], magnification=1500)
+    >>> nd.plate("season", "plate.pdf", choices).caption  # doctest: +SKIP
     """
-    from napari_diatom.reports.plates import PlateOptions, write_plate
+    from napari_diatom.reports.plates import write_plate
 
-    options = PlateOptions(
-        given_path(source, "source"),
-        given_path(out, "out"),
-        _names(taxa, "taxa"),
-        _names(samples, "samples"),
-        given_integer(most, "most"),
-        optional_path(ids, "ids"),
-        order,
-        None if magnification is None else given_number(magnification, "magnification"),
-        page,
-        given_integer(dpi, "dpi"),
-        tuple(given_path(folder, "images") for folder in ([images] if isinstance(images, str | Path) else images)),
-        proposals,
-        overwrite,
+    chosen = PlateChoices() if choices is None else choices
+    if not isinstance(chosen, PlateChoices):
+        raise InputError(f"choices is {quoted(chosen)}; give nd.PlateChoices(...).")
+    return write_plate(
+        given_path(source, "source"), given_path(out, "out"), chosen, overwrite, progress_monitor(report)
     )
-    return write_plate(options, progress_monitor(report))
-
-
-def _names(given: Sequence[str], what: str) -> tuple[str, ...]:
-    """Return names; one alone, as text, is refused, because its letters would be taken for names."""
-    if isinstance(given, str) or not all(isinstance(name, str) for name in given):
-        raise InputError(f"{what} is {quoted(given)}; give a list of names.")
-    return tuple(given)

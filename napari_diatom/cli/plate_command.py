@@ -55,13 +55,12 @@ def add_plate(commands: Any) -> None:
 
 def _run_plate(arguments: argparse.Namespace) -> int:
     from napari_diatom.core.progress import ProgressMonitor
-    from napari_diatom.reports.plates import PlateOptions, write_plate
+    from napari_diatom.reports.plate_choices import PlateChoices
+    from napari_diatom.reports.plates import write_plate
 
     quiet_libraries()
     bar = ProgressBar()
-    options = PlateOptions(
-        arguments.source,
-        arguments.out,
+    choices = PlateChoices(
         tuple(arguments.taxa),
         tuple(arguments.samples),
         arguments.most,
@@ -72,10 +71,9 @@ def _run_plate(arguments: argparse.Namespace) -> int:
         arguments.dpi,
         tuple(arguments.images),
         arguments.proposals,
-        arguments.overwrite,
     )
     try:
-        written = write_plate(options, ProgressMonitor(bar))
+        written = write_plate(arguments.source, arguments.out, choices, arguments.overwrite, ProgressMonitor(bar))
     finally:
         bar.close()
     for line in written.remarks:

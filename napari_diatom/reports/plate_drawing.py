@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def draw_plate(layout: PlateLayout, pictures: Mapping[int, NDArray[np.uint8]], d
     width, height = (side / MM_PER_INCH * dpi for side in (layout.width, layout.height))
     if suffix == ".png":
         width, height = round(width), round(height)
-    kept = {"pdf.fonttype": 42, "svg.hashsalt": "napari-diatom", "image.composite_image": False}
+    kept: dict[Any, Any] = {"pdf.fonttype": 42, "svg.hashsalt": "napari-diatom", "image.composite_image": False}
     with styled(width / dpi, height / dpi) as figure, rc_context(kept):
         figure.set_layout_engine("none")
         figure.set_dpi(dpi)

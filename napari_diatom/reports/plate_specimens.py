@@ -58,7 +58,7 @@ class PlateSpecimen:
 
 
 @dataclass(frozen=True)
-class PlateChoice:
+class SpecimenChoice:
     """Of which specimens a plate shows some.
 
     Attributes
@@ -99,7 +99,7 @@ def read_keys(path: Path) -> tuple[str, ...]:
 
 
 def choose_specimens(
-    found: TalliedSpecimens, asked: NDArray[np.bool_], choice: PlateChoice, images: Sequence[str]
+    found: TalliedSpecimens, asked: NDArray[np.bool_], choice: SpecimenChoice, images: Sequence[str]
 ) -> tuple[list[PlateSpecimen], list[str]]:
     """Return the specimens of a plate in the order in which they are numbered, and remarks on those left out.
 
@@ -112,7 +112,7 @@ def choose_specimens(
         All specimens.
     asked : ndarray of bool, shape (N,)
         Which of them there is a choice of; :func:`asked_specimens` tells.
-    choice : PlateChoice
+    choice : SpecimenChoice
         How many, and in which order.
     images : sequence of str
         Names of the images that can be opened.
@@ -141,7 +141,7 @@ def choose_specimens(
     return [_plated(found, k) for k in places], remarks
 
 
-def asked_specimens(found: TalliedSpecimens, choice: PlateChoice) -> NDArray[np.bool_]:
+def asked_specimens(found: TalliedSpecimens, choice: SpecimenChoice) -> NDArray[np.bool_]:
     """Return which specimens a choice is of, shape (N,).
 
     Raises
@@ -209,7 +209,7 @@ def _ordered_taxa(found: TalliedSpecimens, asked: NDArray[np.bool_], order: Plat
     return ordered
 
 
-def _of_taxon(found: TalliedSpecimens, shown: NDArray[np.bool_], taxon: int, choice: PlateChoice) -> list[int]:
+def _of_taxon(found: TalliedSpecimens, shown: NDArray[np.bool_], taxon: int, choice: SpecimenChoice) -> list[int]:
     """Return the places of the specimens of a taxon that are shown, in their order."""
     places = np.flatnonzero(shown & (found.taxon == taxon))
     if choice.keys:

@@ -75,7 +75,7 @@ def composition_plot(shares: Sequence[TaxonShare], effective: float) -> bytes:
             axes.text(end * 100 + 0.8, place, f"{value:.1%}", va="center", fontsize=8)
         axes.set_yticks(places, names)
         for label in axes.get_yticklabels()[: len(large)]:
-            label.set_style("italic")
+            label.set_fontstyle("italic")
         axes.tick_params(axis="y", length=0)
         axes.set(xlabel="share of the count (%)", xlim=(0, max(ends) * 112), ylim=(len(names) - 0.4, -0.6))
         return png(figure)

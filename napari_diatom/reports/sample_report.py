@@ -20,7 +20,7 @@ from napari_diatom.reports import html
 from napari_diatom.reports.plate_drawing import draw_plate
 from napari_diatom.reports.plate_layout import lay_out
 from napari_diatom.reports.plate_pictures import cut_pictures
-from napari_diatom.reports.plate_specimens import PlateChoice, choose_specimens
+from napari_diatom.reports.plate_specimens import SpecimenChoice, choose_specimens
 from napari_diatom.reports.plates import plate_caption
 from napari_diatom.reports.sample_plots import TaxonShare, composition_plot, lengths_plot, rarefaction_plot
 from napari_diatom.reports.specimen_images import Opener, find_specimen_images
@@ -75,7 +75,8 @@ class _Sheet:
     def is_of(self, taxon: int) -> NDArray[np.bool_]:
         """Return which specimens count for a taxon in this sample, shape (N,)."""
         found = self.tally.specimens
-        return (self.tally.sample == self.place) & (found.taxon == taxon) & (self.tally.reasons == COUNTED)
+        chosen = (self.tally.sample == self.place) & (found.taxon == taxon) & (self.tally.reasons == COUNTED)
+        return np.asarray(chosen, dtype=np.bool_)
 
 
 def write_sample_reports(written: WrittenTally, monitor: ProgressMonitor = UNWATCHED) -> list[Path]:
@@ -199,7 +200,7 @@ def _plate(sheet: _Sheet, monitor: ProgressMonitor) -> list[str]:
     found = sheet.tally.specimens
     asked = np.any([sheet.is_of(taxon) for taxon in sheet.commonest()[:_COMMONEST]], axis=0)
     try:
-        choice = PlateChoice(most=1, order="abundance")
+        choice = SpecimenChoice(most=1, order="abundance")
         specimens, remarks = choose_specimens(found, asked, choice, tuple(sheet.images))
         layout = lay_out([item.size_um for item in specimens], _PLATE_MM).without_foot()
         pictures = cut_pictures(specimens, layout, _PLATE_DPI, sheet.images, monitor)

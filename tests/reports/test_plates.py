@@ -131,7 +131,9 @@ def test_numbers_and_taxa_are_those_of_the_legend(
     ]
     assert plate(drawn, out) == 2
     assert "--overwrite" in capsys.readouterr().err
-    found = nd.plate(drawn / "project", out, most=1, order="abundance", samples=["R1"], dpi=100, overwrite=True)
+    found = nd.plate(
+        drawn / "project", out, nd.PlateChoices(most=1, order="abundance", samples=["R1"], dpi=100), overwrite=True
+    )
     assert [item.key for item in found.specimens] == ["upright/v2", "upright/v5"]
 
 
@@ -184,7 +186,7 @@ def test_what_there_is_not_is_told_with_what_is_near(
     assert plate(drawn, tmp_path / "plate.jpg") == 2
     assert ".png, .svg or .pdf" in capsys.readouterr().err
     with pytest.raises(InputError, match="list of names"):
-        nd.plate(drawn / "project", out, taxa=NAVICULA)
+        nd.PlateChoices(taxa=NAVICULA)
     assert not out.exists()
 
 

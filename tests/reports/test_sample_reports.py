@@ -59,14 +59,14 @@ def test_each_sample_has_a_page_that_needs_nothing_else(season: Path, tmp_path: 
 
 
 def test_a_page_says_why_there_is_no_plate_and_no_lengths(season: Path, tmp_path: Path) -> None:
-    nd.tally(season / "project", tmp_path / "out", reports=True)
+    nd.write_reports(nd.tally(season / "project", tmp_path / "out"))
     text = page(tmp_path / "out" / "reports" / "R2.html")
     assert "There is no plate. The pixel size of s1f0 is not known" in text
     assert "so there are no lengths" in text
     images = season / "images"
     images.rename(season / "elsewhere")
     try:
-        nd.tally(season / "project", tmp_path / "out", reports=True, overwrite=True)
+        nd.write_reports(nd.tally(season / "project", tmp_path / "out", overwrite=True))
     finally:
         (season / "elsewhere").rename(images)
     first = next(path for path in (tmp_path / "out" / "reports").iterdir() if path.name != "R2.html")
@@ -74,13 +74,13 @@ def test_a_page_says_why_there_is_no_plate_and_no_lengths(season: Path, tmp_path
 
 
 def test_pages_of_a_tally_that_is_replaced_go_with_it(season: Path, tmp_path: Path) -> None:
-    nd.tally(season / "project", tmp_path, reports=True)
+    nd.write_reports(nd.tally(season / "project", tmp_path))
     nd.tally(season / "project", tmp_path, overwrite=True)
     assert list((tmp_path / "reports").iterdir()) == []
 
 
 def test_a_sample_of_nothing_has_a_page(tmp_path: Path) -> None:
     new_project(tmp_path, fields=1).close()
-    nd.tally(tmp_path / "project", tmp_path / "out", reports=True)
+    nd.write_reports(nd.tally(tmp_path / "project", tmp_path / "out"))
     (path,) = (tmp_path / "out" / "reports").iterdir()
     assert "Nothing was counted." in page(path)
