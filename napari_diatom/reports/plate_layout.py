@@ -228,7 +228,8 @@ def _placed(
         top += row.height + gap_y
     bar_um = _bar_length(magnification)
     length = bar_um * magnification / 1000
-    bar = PlateCell(page[0] - margin - length, top - gap_y + _BAR_STRIP_MM - 1.2, length, 0.6)
+    right = max((cell.left + cell.width for cell in cells.values()), default=0.0)
+    bar = PlateCell(max(right - length, margin), top - gap_y + _BAR_STRIP_MM - 1.2, length, 0.6)
     return PlateLayout(*page, magnification, tuple(cells[k] for k in range(len(mm))), bar_um, bar)
 
 

@@ -12,6 +12,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_diatom.core import geometry
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import either, many, quoted
@@ -22,6 +23,8 @@ PlateOrder = Literal["name", "abundance"]
 """How the taxa of a plate are ordered: by name, or the commonest first."""
 PLATE_ORDERS: Final[tuple[PlateOrder, ...]] = get_args(PlateOrder)
 
+_EDGE_PX: Final = 2.0
+"""Pixels from an edge within which a typical specimen does not come."""
 _SHOWN: Final = 5
 """Names in a message, at most."""
 
@@ -133,7 +136,7 @@ def choose_specimens(
     if not shown.any():
         raise InputError(_nothing_shown(found, asked, is_scaled))
     if not choice.keys:
-        is_whole = (found.edges == 0) & (found.status != STATUSES.index("broken"))
+        is_whole = (found.edges == 0) & (found.status != STATUSES.index("broken")) & _is_inside(found)
         # Of a taxon of which there are fragments alone, these are shown.
         has_whole = np.bincount(found.taxon[shown & is_whole], minlength=len(found.taxa)) > 0
         shown &= is_whole | ~has_whole[found.taxon]
@@ -170,6 +173,14 @@ def asked_specimens(found: TalliedSpecimens, choice: SpecimenChoice) -> NDArray[
     return asked
 
 
+def _is_inside(found: TalliedSpecimens) -> NDArray[np.bool_]:
+    """Return which boxes keep clear of the edges, shape (N,): one that just ends there is of a part."""
+    sizes = np.array([(field.width_px, field.height_px) for field in found.fields], dtype=np.float64).reshape(-1, 2)
+    bounds = geometry.bounds(found.boxes)
+    inside = (bounds[:, :2] >= _EDGE_PX) & (bounds[:, 2:] <= sizes[found.field] - _EDGE_PX)
+    return np.asarray(inside.all(axis=1), dtype=np.bool_)
+
+
 def _check_name(name: str, names: Sequence[str], kind: str) -> None:
     """Refuse a name that there is not, with those that are alike."""
     if name in names:
@@ -197,7 +208,8 @@ def _nothing_shown(found: TalliedSpecimens, asked: NDArray[np.bool_], is_scaled:
             f"The pixel size of {_listed(list(images))} is not known, so there is no scale: "
             "set it in the project, or count with --pixel-size."
         )
-    return f"The files of {_listed(list(images))} were not found: name the folder that they are in now (--images)."
+    files = f"The files of {_listed(list(images))} were not found"
+    return f"{files}: run plate with --images and the folder that they are in now."
 
 
 def _ordered_taxa(found: TalliedSpecimens, asked: NDArray[np.bool_], order: PlateOrder) -> list[int]:

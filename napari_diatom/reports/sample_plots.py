@@ -22,6 +22,7 @@ LEAST_SHARE: Final = 0.02
 """Taxa of smaller shares are drawn together."""
 
 _LONGEST_NAME: Final = 40
+_LONGEST_TITLE: Final = 26
 _COLUMNS: Final = 5
 _BINS: Final = 10
 _LEAST_SPAN_UM: Final = 10.0
@@ -92,8 +93,11 @@ def rarefaction_plot(counts: NDArray[np.int64], coverage: float) -> bytes:
         Of the sample by the taxa seen.
     """
     sizes, taxa = rarefaction_curve(counts)
-    with styled(3.9, 2.5) as figure:
+    from matplotlib.ticker import MaxNLocator
+
+    with styled(3.9, 2.4) as figure:
         axes = figure.add_subplot()
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.grid(True)
         axes.plot(sizes, taxa, color=BLUE, lw=1.8)
         axes.plot(sizes[-1:], taxa[-1:], "o", color=BLUE, ms=5)
@@ -112,8 +116,8 @@ def lengths_plot(lengths_um: Sequence[tuple[str, NDArray[np.float64]]]) -> bytes
     lengths_um : sequence of (str, ndarray of float64, shape (N,))
         Names, and lengths of whole specimens in micrometres; none is empty.
     """
-    columns = min(_COLUMNS, len(lengths_um))
-    rows = math.ceil(len(lengths_um) / columns)
+    rows = math.ceil(len(lengths_um) / _COLUMNS)
+    columns = math.ceil(len(lengths_um) / rows)
     with styled(1.86 * columns + 0.2, _ROW_INCHES * rows + 0.35) as figure:
         for k, (taxon, lengths) in enumerate(lengths_um):
             _histogram(figure.add_subplot(rows, columns, k + 1), taxon, lengths)
@@ -127,15 +131,21 @@ def _histogram(axes: Axes, taxon: str, lengths: NDArray[np.float64]) -> None:
 
     low, high = np.floor(lengths.min()), np.ceil(lengths.max())
     spare = max(_LEAST_SPAN_UM - (high - low), 0) / 2
-    axes.hist(
-        lengths, np.linspace(max(low - spare, 0), high + spare, _BINS + 1), color=BLUE, edgecolor="white", linewidth=0.5
-    )
-    axes.set_title(_math_free(shortened(taxon, 26)), fontsize=7.5, style="italic")
+    edges = np.linspace(max(low - spare, 0), high + spare, _BINS + 1).tolist()
+    axes.hist(lengths, edges, color=BLUE, edgecolor="white", linewidth=0.5)
+    axes.set_title(_math_free(_short_name(taxon)), fontsize=7.5, style="italic")
     axes.text(0.98, 0.96, f"n = {len(lengths)}", transform=axes.transAxes, ha="right", va="top", fontsize=7)
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.tick_params(labelsize=7)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.2)
+
+
+def _short_name(taxon: str) -> str:
+    """Return a name for a narrow title: of a long one, the genus is its first letter."""
+    genus, space, rest = taxon.partition(" ")
+    long = len(taxon) > _LONGEST_TITLE and space
+    return shortened(f"{genus[:1]}. {rest}" if long else taxon, _LONGEST_TITLE)
 
 
 def _math_free(name: str) -> str:

@@ -35,6 +35,8 @@ _COMMONEST: Final = 10
 """Taxa with a histogram and a picture."""
 _PLATE_MM: Final = (180.0, 90.0)
 _PLATE_DPI: Final = 150
+_COMPOSITION: Final = "Shares with 95 % intervals; taxa of less than 2 % are taken together."
+_RAREFACTION: Final = "Taxa expected in smaller counts."
 _INDICES: Final = (
     ("Taxa", "taxa"),
     ("Shannon (ln)", "shannon_ln"),
@@ -49,11 +51,12 @@ _INDICES: Final = (
 
 @dataclass(frozen=True)
 class _Sheet:
-    """What the page of a sample is made of."""
+    """What the page of a sample is made of: its row of ``diversity.csv`` is ``indices``."""
 
     written: WrittenTally
     sample: str
     images: Mapping[str, Opener]
+    indices: Mapping[str, str]
 
     @property
     def tally(self) -> SampleTally:
@@ -103,11 +106,14 @@ def write_sample_reports(written: WrittenTally, monitor: ProgressMonitor = UNWAT
     """
     folder = written.folder / REPORTS
     images = find_specimen_images(written.source, monitor=monitor)
+    table = diversity_sheet(written.tally)
+    samples = written.tally.samples
     pages = []
-    for sample, name in zip(written.tally.samples, distinct_file_names(written.tally.samples), strict=True):
+    for sample, name, row in zip(samples, distinct_file_names(samples), table.rows, strict=True):
         monitor.check()
+        sheet = _Sheet(written, sample, images, dict(zip(table.columns, row, strict=True)))
         path = folder / f"{name}.html"
-        write_atomically(path, _page(_Sheet(written, sample, images), monitor))
+        write_atomically(path, _page(sheet, monitor))
         pages.append(path)
     return pages
 
@@ -147,39 +153,25 @@ def _figures(sheet: _Sheet, monitor: ProgressMonitor) -> list[str]:
     numbers = tally.numbers[place, tally.is_shared]
     return [
         html.side_by_side(
+            html.subsection("Composition", html.figure(composition_plot(shares, effective), _COMPOSITION, 500)),
             html.subsection(
-                "Composition",
-                html.figure(
-                    composition_plot(shares, effective),
-                    "Shares with 95 % intervals; taxa of less than 2 % together.",
-                    500,
-                ),
-            ),
-            html.subsection(
-                "Diversity",
-                html.table(("", "value", "95 % interval"), _indices(sheet)),
-            ),
-            html.subsection(
-                "Rarefaction",
-                html.figure(rarefaction_plot(numbers, coverage(numbers)), "Taxa expected in smaller counts.", 375),
+                "Rarefaction", html.figure(rarefaction_plot(numbers, coverage(numbers)), _RAREFACTION, 375)
             ),
         ),
+        html.section("Diversity", html.table(("", *(title for title, _ in _INDICES)), _index_rows(sheet.indices))),
         html.section("Lengths", _lengths(sheet)),
         html.section("Plate", *_plate(sheet, monitor)),
     ]
 
 
-def _indices(sheet: _Sheet) -> list[tuple[str, str, str]]:
-    """Return the indices of a sample with their intervals."""
-    table = diversity_sheet(sheet.tally)
-    values = dict(zip(table.columns, list(table.rows)[sheet.place], strict=True))
-    rows = []
-    for title, name in _INDICES:
-        low, high = values.get(f"{name}_low", ""), values.get(f"{name}_high", "")
-        bounds = f"{float(low):.2f} to {float(high):.2f}" if low and high else ""
-        value = values[name]
-        rows.append((title, value if name == "taxa" or not value else f"{float(value):.3f}", bounds))
-    return rows
+def _index_rows(values: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Return the indices of a sample, and their intervals."""
+    figures, bounds = ["value"], ["95 % interval"]
+    for _, name in _INDICES:
+        value, low, high = (values.get(f"{name}{end}", "") for end in ("", "_low", "_high"))
+        figures.append(value if name == "taxa" or not value else f"{float(value):.3f}")
+        bounds.append(f"{float(low):.2f} to {float(high):.2f}" if low and high else "")
+    return [tuple(figures), tuple(bounds)]
 
 
 def _lengths(sheet: _Sheet) -> str:
@@ -190,9 +182,10 @@ def _lengths(sheet: _Sheet) -> str:
         if len(lengths := lengths[np.isfinite(lengths)]):
             groups.append((printable(found.taxa[taxon]), lengths))
     if not groups:
-        return html.paragraphs(["The pixel size is not known, so there are no lengths."], "note")
-    caption = f"Lengths of whole specimens of the {many(len(groups), 'commonest taxon', 'commonest taxa')}."
-    return html.figure(lengths_plot(groups), caption.replace("the 1 ", "the "))
+        return html.paragraphs(
+            ["No specimen is whole and of an image with a pixel size, so there are no lengths."], "note"
+        )
+    return html.figure(lengths_plot(groups), "Lengths of whole specimens of the commonest taxa.")
 
 
 def _plate(sheet: _Sheet, monitor: ProgressMonitor) -> list[str]:
@@ -226,6 +219,7 @@ def _provenance(sheet: _Sheet) -> list[str]:
         f"target {protocol.target} of {protocol.target_of}",
         f"stop: {' or '.join(stop) or 'at the target'}",
     ]
+    rules += ["planktic taxa apart"] if protocol.planktic_apart else []
     found_by = ", ".join(f"{name or 'unknown'} ({number})" for name, number in facts["found_by"].items())
     source = facts["source"]
     models = ", ".join(f"{model.get('name', '')} {model.get('version', '')}".strip() for model in facts["models"])

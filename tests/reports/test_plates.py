@@ -61,6 +61,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 for k, (box, name) in enumerate(zip(found, names, strict=True))
             ]
             project.document(id_).add(items)
+        # Of a valve that the edge cuts, the box ends just there.
+        project.document(ids[0]).add([Specimen.rectangle((11.5, 250.0, 300.0, 20.0, np.pi / 2), NAVICULA, id="cut")])
+        project.document(ids[0]).add([Specimen.rectangle((60.0, 250.0, 30.0, 20.0, 0.0), NAVICULA, status="broken")])
     return place
 
 
@@ -196,7 +199,7 @@ def test_moved_images_are_found_where_they_are_now(
     shutil.copytree(drawn / "project", tmp_path / "a" / "b" / "project")
     given = ["plate", str(tmp_path / "a" / "b" / "project"), "-o", str(tmp_path / "plate.pdf"), "--dpi", "100"]
     assert main(given) == 2
-    assert "were not found: name the folder that they are in now (--images)" in capsys.readouterr().err
+    assert "were not found: run plate with --images" in capsys.readouterr().err
     assert main([*given, "--images", str(drawn / "images")]) == 0
     assert f"1–3 {NAVICULA}" in capsys.readouterr().out  # noqa: RUF001
 
