@@ -30,7 +30,13 @@ def add_plate(commands: Any) -> None:
         help="only this taxon; repeat it",
     )
     parser.add_argument(
-        "--sample", dest="samples", action="append", default=[], type=text, help="only this sample; repeat it"
+        "--sample",
+        dest="samples",
+        action="append",
+        default=[],
+        type=text,
+        metavar="CODE",
+        help="only this sample; repeat it",
     )
     parser.add_argument("--most", type=integer, default=3, metavar="N", help="specimens of a taxon, at most (3)")
     parser.add_argument("--ids", type=place, metavar="FILE", help="show the specimens that this file names, one a line")
@@ -38,8 +44,10 @@ def add_plate(commands: Any) -> None:
     parser.add_argument(
         "--magnification", type=decimal, metavar="TIMES", help="size on paper, such as 1500 (as large as fits)"
     )
-    parser.add_argument("--page", type=text, default="a4", help="a4, letter, or mm such as 170x230 (a4)")
-    parser.add_argument("--dpi", type=integer, default=600, help="pixels per inch (600)")
+    parser.add_argument(
+        "--page", type=text, default="a4", metavar="SIZE", help="a4, letter, or mm such as 170x230 (a4)"
+    )
+    parser.add_argument("--dpi", type=integer, default=600, metavar="N", help="pixels per inch (600)")
     parser.add_argument(
         "--images",
         action="append",
