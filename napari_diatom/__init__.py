@@ -8,6 +8,7 @@ __all__ = [
     "Analysis",
     "CountChoices",
     "Model",
+    "PlateChoices",
     "Search",
     "TrainingRun",
     "__version__",
@@ -29,6 +30,7 @@ __all__ = [
     "merge_shards",
     "open_images",
     "open_project",
+    "plate",
     "preview_augmentation",
     "read_annotations",
     "read_count",
@@ -42,6 +44,7 @@ __all__ = [
     "tune",
     "write_annotations",
     "write_project_tables",
+    "write_reports",
 ]
 
 

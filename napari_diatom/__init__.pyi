@@ -1,6 +1,7 @@
 from napari_diatom.api import Analysis as Analysis
 from napari_diatom.api import CountChoices as CountChoices
 from napari_diatom.api import Model as Model
+from napari_diatom.api import PlateChoices as PlateChoices
 from napari_diatom.api import Search as Search
 from napari_diatom.api import TrainingRun as TrainingRun
 from napari_diatom.api import available_models as available_models
@@ -21,6 +22,7 @@ from napari_diatom.api import measure as measure
 from napari_diatom.api import merge_shards as merge_shards
 from napari_diatom.api import open_images as open_images
 from napari_diatom.api import open_project as open_project
+from napari_diatom.api import plate as plate
 from napari_diatom.api import preview_augmentation as preview_augmentation
 from napari_diatom.api import read_annotations as read_annotations
 from napari_diatom.api import read_count as read_count
@@ -34,6 +36,7 @@ from napari_diatom.api import train as train
 from napari_diatom.api import tune as tune
 from napari_diatom.api import write_annotations as write_annotations
 from napari_diatom.api import write_project_tables as write_project_tables
+from napari_diatom.api import write_reports as write_reports
 
 __version__: str
 __all__: list[str]

@@ -14,16 +14,18 @@ from napari_diatom.api.prediction import Analysis, Model, available_models, load
 from napari_diatom.api.projects import create_project, import_annotations, open_project
 from napari_diatom.api.review import review_counts, write_project_tables
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
-from napari_diatom.api.tallies import tally
+from napari_diatom.api.tallies import plate, tally, write_reports
 from napari_diatom.api.training import TrainingRun, evaluate, preview_augmentation, runs, train
 from napari_diatom.api.tuning import Search, cross_validate, find_rate, tune
 from napari_diatom.api.versions import show_versions
 from napari_diatom.counting.count_choices import CountChoices
+from napari_diatom.reports.plate_choices import PlateChoices
 
 __all__ = [
     "Analysis",
     "CountChoices",
     "Model",
+    "PlateChoices",
     "Search",
     "TrainingRun",
     "available_models",
@@ -44,6 +46,7 @@ __all__ = [
     "merge_shards",
     "open_images",
     "open_project",
+    "plate",
     "preview_augmentation",
     "read_annotations",
     "read_count",
@@ -57,4 +60,5 @@ __all__ = [
     "tune",
     "write_annotations",
     "write_project_tables",
+    "write_reports",
 ]

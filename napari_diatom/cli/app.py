@@ -18,6 +18,7 @@ from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, compl
 from napari_diatom.cli.count import add_count
 from napari_diatom.cli.doctor import add_doctor
 from napari_diatom.cli.names_arguments import add_names
+from napari_diatom.cli.plate_command import add_plate
 from napari_diatom.cli.tally_command import add_tally
 
 if TYPE_CHECKING:
@@ -242,6 +243,7 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_count(commands)
     add_tally(commands)
+    add_plate(commands)
 
     samples = commands.add_parser("samples", help="write the example slides", description="Render the example slides.")
     samples.add_argument(

@@ -42,6 +42,7 @@ def add_tally(commands: Any) -> None:
         default="standard",
         help="excel-eu: semicolons, decimal commas and a byte-order mark (standard)",
     )
+    parser.add_argument("--report", action="store_true", help="write a page for each sample into OUT/reports")
     parser.add_argument("--overwrite", action="store_true", help="replace a tally that is in OUT")
     parser.set_defaults(run=_run_tally)
 
@@ -63,8 +64,13 @@ def _run_tally(arguments: argparse.Namespace) -> int:
         arguments.csv,
         arguments.overwrite,
     )
+    monitor = ProgressMonitor(bar)
     try:
-        written = write_tally(options, ProgressMonitor(bar))
+        written = write_tally(options, monitor)
+        if arguments.report:
+            from napari_diatom.reports.sample_report import write_sample_reports
+
+            write_sample_reports(written, monitor)
     finally:
         bar.close()
     for line in written.remarks:

@@ -85,6 +85,12 @@ def path_below_shared_folder(path: Path, paths: Sequence[Path]) -> str:
         return printable(path.as_posix())
 
 
+def distinct_file_names(names: Sequence[str]) -> list[str]:
+    """Return names of files, without endings, for texts such as codes of samples: each its own on every system."""
+    held = [_held(name.replace("/", "_"), folder=False) for name in names]
+    return _told_apart([(short, f"{short}~{_short(name)}") for short, name in zip(held, names, strict=True)], folded)
+
+
 def earlier_stems(names: Sequence[str]) -> list[str]:
     """Return the stems of files in folders of results without a list of what was written, from the files' names."""
     bare = [str(PurePosixPath(name).with_suffix("")) for name in names]

@@ -143,7 +143,43 @@ def upright_crop(image: ReadableImage, box: ArrayLike, size: int, margin: float 
     InputError
         When the specimen lies outside the image, or the image cannot be read there.
     """
-    return _picture(image, upright_placement(box, size, margin, UPRIGHT), size)[0]
+    return _picture(image, upright_placement(box, size, margin, UPRIGHT), (size, size))[0]
+
+
+def upright_strip(
+    image: ReadableImage, box: ArrayLike, shape: tuple[int, int], unit: float
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return a picture of a specimen at a given scale, with its apical axis from top to bottom.
+
+    Parameters
+    ----------
+    image : ReadableImage
+        The image.
+    box : array-like, shape (5,)
+        The specimen's oriented box, in pixels of the image.
+    shape : tuple of int
+        Height and width of the picture in pixels.
+    unit : float
+        Pixels of the image to a pixel of the picture.
+
+    Returns
+    -------
+    pixels : ndarray of uint8, shape (height, width, 3)
+        Grey where the image ends.
+    inside : ndarray of bool, shape (height, width)
+        What lies inside the image.
+
+    Raises
+    ------
+    InputError
+        When the specimen lies outside the image, or the image cannot be read there.
+    """
+    import cv2
+
+    cx, cy, _, _, angle = np.asarray(box, dtype=np.float64).reshape(5).tolist()
+    linear = _turned(angle - math.pi / 2, unit)
+    offset = np.array([cx, cy]) - linear @ (np.array(shape[::-1]) / 2)
+    return _picture(image, (linear, offset), shape, cv2.INTER_CUBIC)
 
 
 def upright_ends(image: ReadableImage, box: ArrayLike, size: int, aspect: float) -> NDArray[np.uint8]:
@@ -209,7 +245,7 @@ def upright_cutout(
     import cv2
 
     placement = upright_placement(box, size, CUTOUT_MARGIN, view)
-    pixels, inside = _picture(image, placement, size)
+    pixels, inside = _picture(image, placement, (size, size))
     points = np.asarray(geometry.corners(np.reshape(box, (1, 5)))[0] if outline is None else outline, dtype=np.float64)
     linear, offset = placement
     drawn = (points - offset) @ np.linalg.inv(linear).T - 0.5
@@ -243,21 +279,32 @@ def upright_placement(
     """
     cx, cy, length, _, angle = np.asarray(box, dtype=np.float64).reshape(5).tolist()
     unit = margin * length * view.zoom / size
-    turn = angle - math.pi / 2 + view.turn
-    cos, sin = math.cos(turn) * unit, math.sin(turn) * unit
-    linear = np.array([[cos, -sin], [sin, cos]]) * np.where(view.mirrored, -1.0, 1.0)
+    linear = _turned(angle - math.pi / 2 + view.turn, unit) * np.where(view.mirrored, -1.0, 1.0)
     middle = size * (0.5 + np.array(view.shift))
     return linear, np.array([cx, cy]) - linear @ middle
 
 
+def _turned(turn: float, unit: float) -> NDArray[np.float64]:
+    """Return the matrix, shape (2, 2), that turns by an angle and enlarges."""
+    cos, sin = math.cos(turn) * unit, math.sin(turn) * unit
+    return np.array([[cos, -sin], [sin, cos]])
+
+
 def _picture(
-    image: ReadableImage, placement: tuple[NDArray[np.float64], NDArray[np.float64]], size: int
+    image: ReadableImage,
+    placement: tuple[NDArray[np.float64], NDArray[np.float64]],
+    shape: tuple[int, int],
+    interpolation: int | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Read a picture, shape (size, size, 3), and tell which of its pixels lie in the image, shape (size, size)."""
+    """Read a picture, shape (height, width, 3), and tell which of its pixels lie in the image, shape (height, width).
+
+    OpenCV's ``interpolation`` is linear by default.
+    """
     import cv2
 
     linear, offset = placement
-    corners = np.array([[0, 0], [size, 0], [size, size], [0, size]]) @ linear.T + offset
+    height, width = shape
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) @ linear.T + offset
     unit = math.sqrt(abs(float(np.linalg.det(linear))))
     # A pixel more on all sides, for the interpolation.
     pad = max(unit, 1.0)
@@ -275,11 +322,11 @@ def _picture(
     picture = cv2.warpAffine(
         window,
         matrix,
-        (size, size),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        (width, height),
+        flags=(cv2.INTER_LINEAR if interpolation is None else interpolation) | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=_GREY,
     )
-    centres = np.stack(np.meshgrid(*[np.arange(size) + 0.5] * 2), axis=-1) @ linear.T + offset
+    centres = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1) @ linear.T + offset
     inside = ((centres >= 0) & (centres < (image.width, image.height))).all(axis=-1)
     return np.asarray(picture, dtype=np.uint8), np.asarray(inside, dtype=np.bool_)

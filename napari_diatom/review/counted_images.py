@@ -60,9 +60,9 @@ def sent_images(
         When a stop was asked for.
     """
     annotations = _annotations_files(run)
-    files = {image.name: path for image in run.images if (path := _file(run.folder, image)) is not None}
+    files = {image.name: path for image in run.images if (path := counted_file(run.folder, image)) is not None}
     lost = [image for image in run.images if image.name not in files and image.sha256]
-    files |= _moved(lost, places or [run.folder.absolute().parent], monitor)
+    files |= moved_files(lost, places or [run.folder.absolute().parent], monitor)
     sent: list[SentImage] = []
     left_out: list[NotSent] = []
     for image in run.images:
@@ -88,7 +88,7 @@ def sent_images(
     return sent, left_out
 
 
-def _file(folder: Path, image: CountedImage) -> Path | None:
+def counted_file(folder: Path, image: CountedImage) -> Path | None:
     """Return where the file of an image is, if it is where the run found it, and as it was."""
     if not image.file:
         return None
@@ -108,7 +108,7 @@ def _read(path: Path, name: str) -> Annotations:
     return replace(geojson.read(path), image=name)
 
 
-def _moved(images: Sequence[CountedImage], places: Sequence[Path], monitor: ProgressMonitor) -> dict[str, Path]:
+def moved_files(images: Sequence[CountedImage], places: Sequence[Path], monitor: ProgressMonitor) -> dict[str, Path]:
     """Return where the files of images are now, by their names."""
     if not images:
         return {}

@@ -107,6 +107,8 @@ class TalliedSpecimens:
         Length and width, NaN where unknown.
     by : tuple of str, length N
         The person or model that each is from.
+    boxes : ndarray of float64, shape (N, 5)
+        Their oriented boxes in pixels, as :class:`FoundSpecimen` has them.
     """
 
     fields: tuple[CountedField, ...]
@@ -118,6 +120,7 @@ class TalliedSpecimens:
     edges: NDArray[np.uint8]
     sizes_um: NDArray[np.float64]
     by: tuple[str, ...]
+    boxes: NDArray[np.float64]
 
     @classmethod
     def of(cls, fields: Sequence[CountedField], found: Sequence[Sequence[FoundSpecimen]]) -> Self:
@@ -139,6 +142,7 @@ class TalliedSpecimens:
             cut_edges(boxes, sizes[place], is_cut),
             np.array([item.size_um for item in listed], dtype=np.float64).reshape(-1, 2),
             tuple(item.by for item in listed),
+            boxes,
         )
 
     def __len__(self) -> int:

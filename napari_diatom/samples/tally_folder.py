@@ -39,6 +39,8 @@ from napari_diatom.samples.tally_tables import (
 WORKBOOK: Final = "tally.xlsx"
 PROVENANCE: Final = "provenance.json"
 SPECIMENS: Final = "tally_specimens.csv"
+REPORTS: Final = "reports"
+"""Folder of the pages of samples, where they are asked for."""
 CONCENTRATION: Final = "concentration.csv"
 _CSV_FILES: Final = ("sample_taxon.csv", "diversity.csv", "sizes.csv", "samples.csv", SPECIMENS)
 _FILES: Final = (*_CSV_FILES, CONCENTRATION, PROTOCOL_FILE, PROVENANCE, WORKBOOK)
@@ -92,12 +94,18 @@ class WrittenTally:
         The counts.
     remarks : tuple of str
         What a person should know of them.
+    source : TallySource
+        Where the specimens are from.
+    facts : dict
+        What ``provenance.json`` says.
     """
 
     folder: Path
     files: tuple[str, ...]
     tally: SampleTally
     remarks: tuple[str, ...]
+    source: TallySource
+    facts: dict[str, Any]
 
     def rows(self) -> list[tuple[str, int, int, str, str]]:
         """Return sample, fields, specimens counted, count of the target, and what is missing."""
@@ -143,8 +151,9 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
         names = samples_by_table(names, table.samples.values())
     tally = tally_specimens(source.specimens, protocol, names)
     sheets = _sheets(tally, table)
-    written = _write(options, source, tally, sheets, table)
-    return WrittenTally(options.out, written, tally, tuple(_remarks(source, tally, table)))
+    facts = _provenance(options, source, tally)
+    written = _write(options, tally, sheets, facts)
+    return WrittenTally(options.out, written, tally, tuple(_remarks(source, tally, table)), source, facts)
 
 
 def _check_folder(source: Path, out: Path, overwrite: bool) -> None:
@@ -172,15 +181,14 @@ def _sheets(tally: SampleTally, table: SampleTable | None) -> dict[str, TableShe
 
 
 def _write(
-    options: TallyOptions,
-    source: TallySource,
-    tally: SampleTally,
-    sheets: dict[str, TableSheet],
-    table: SampleTable | None,
+    options: TallyOptions, tally: SampleTally, sheets: dict[str, TableSheet], facts: dict[str, Any]
 ) -> tuple[str, ...]:
     """Write all files and return their names."""
     out = options.out
-    facts = _provenance(options, source, tally)
+    if (out / PROVENANCE).is_file():
+        # Pages of the tally that is replaced.
+        for page in (out / REPORTS).glob("*.html"):
+            page.unlink()
     for name, sheet in sheets.items():
         write_sheet(out / name, sheet, options.csv)
     if CONCENTRATION not in sheets and (out / CONCENTRATION).is_file():
