@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from types import MappingProxyType
 from typing import Final
 
 from command import run
+from counted_bytes import counted_bytes
 from fields import SET_UP
 
 _PATIENCE_S: Final = 1800
@@ -46,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="napari-diatom-benchmark-") as name:
         work = Path(name)
         _count(work, str(images), "-o", "whole", "--threads", "1")
-        expected = _results(work / "whole")
+        expected = counted_bytes(work / "whole")
         for kind, (program, submit) in _KINDS.items():
             if shutil.which(program) is None:
                 print(f"{kind}: not run, {program} is not installed")
@@ -56,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:
             )
             began = time.perf_counter()
             submit(work, script)
-            same = _results(work / kind) == expected
+            same = (work / kind / "run.json").exists() and counted_bytes(work / kind) == expected
             wrong += not same
             print(f"{kind}: {'the bytes' if same else 'OTHER bytes than those'} of one run, {_since(began):.0f} s")
     return int(wrong > 0)
@@ -75,23 +77,12 @@ def _count(work: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _results(folder: Path) -> Mapping[str, bytes]:
-    """Return all files of a run but its journal and ``run.json``, which holds times."""
-    if not (folder / "run.json").exists():
-        return {}
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and ".napari-diatom" not in path.relative_to(folder).parts and path.name != "run.json"
-    }
-
-
 def _slurm(work: Path, script: str) -> None:
     """Submit a job array and its merge, and wait until the table is there."""
     (work / "job.sh").write_text(script, encoding="utf-8")
     job = _said(work, "sbatch", "--parsable", "job.sh")
-    merge = next(line for line in script.splitlines() if "--wrap=" in line).partition("--wrap=")[2].strip("'")
-    last = _said(work, "sbatch", "--parsable", f"--dependency=afterany:{job}", f"--wrap={merge}")
+    wrapped = next(shlex.split(line)[-1] for line in script.splitlines() if "--wrap=" in line)
+    last = _said(work, "sbatch", "--parsable", f"--dependency=afterany:{job}", wrapped)
     deadline = time.monotonic() + _PATIENCE_S
     while _said(work, "squeue", "-h", "-j", last) and time.monotonic() < deadline:
         time.sleep(1)

@@ -25,6 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 import psutil
+from counted_bytes import counted_bytes
 from fields import render
 from gui import Heartbeat, spin
 
@@ -173,15 +174,6 @@ def _shows(window: Window, image: str) -> bool:
     return result is not None and result.facts.image == image and len(result.layer.data) == len(result.candidates)
 
 
-def tables_of(out: Path) -> dict[str, bytes]:
-    """Return the tables, annotations and overlays of a folder of results."""
-    return {
-        path.relative_to(out).as_posix(): path.read_bytes()
-        for path in sorted(out.rglob("*"))
-        if path.is_file() and ".napari-diatom" not in path.parts and path.name != "run.json"
-    }
-
-
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -271,7 +263,7 @@ def measure(place: Path, kept: Path, arguments: argparse.Namespace) -> int:
     typed = kept / "typed"
     counting = [sys.executable, "-m", "napari_diatom.cli", "count", str(place), "-o", str(typed)]
     subprocess.run(counting, check=True, stdout=subprocess.DEVNULL)
-    same = tables_of(out) == tables_of(typed)
+    same = counted_bytes(out) == counted_bytes(typed)
     figures["The same bytes as the command line"] = same
     print(f"The tables, annotations and overlays are {'' if same else 'NOT '}those of the command line.")
     if arguments.json is not None:

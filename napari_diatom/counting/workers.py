@@ -68,7 +68,7 @@ def count_ahead(part: WorkerJob, workers: int, monitor: ProgressMonitor, warn: C
     part : WorkerJob
         The whole batch; its threads are divided among the processes.
     workers : int
-        How many processes, each with its own copy of the model in memory.
+        How many processes, as :func:`checked_workers` takes them; each has its own copy of the model in memory.
     monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; reports ``"images"``.
     warn : callable
@@ -83,7 +83,7 @@ def count_ahead(part: WorkerJob, workers: int, monitor: ProgressMonitor, warn: C
     """
     batch = part.job.batch
     images = make_room(batch)
-    number = min(checked_workers(workers), images)
+    number = min(workers, images)
     stop, lock, done = threading.Event(), threading.Lock(), [0] * number
 
     def report(k: int, progress: Progress) -> None:
