@@ -12,6 +12,7 @@ from typing import Any
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import quoted
 from napari_diatom.project.settings import KEYS, ProjectClass, Settings, class_of
+from napari_diatom.project.taxon_codes import CODE_SCHEMES, code_clashes
 
 
 def with_new_class(settings: Settings, name: str, code: str = "", colour: str = "", key: str | None = None) -> Settings:
@@ -110,7 +111,7 @@ def with_classes_merged(settings: Settings, names: Iterable[str], into: str) -> 
     gone = [item for item in settings.classes if item.name in listed]
     inherited = {
         name: next((value for item in gone if (value := getattr(item, name))), "")
-        for name in ("key", "code")
+        for name in ("key", "code", *CODE_SCHEMES)
         if not getattr(kept, name)
     }
     grown = kept.replace(**inherited)
@@ -187,6 +188,8 @@ def with_taxa(settings: Settings, taxa: Sequence[ProjectClass], given: Iterable[
         taken.add(key)
         fresh = class_of(taxon.name, len(changed), key, taxon.code)
         changed.append(fresh.replace(**{name: getattr(taxon, name) for name in wanted - {"key", "code"}}))
+    if shared := code_clashes(changed):
+        raise InputError(f"Nothing was imported: {'; '.join(shared)}.")
     renamed = {old: new for old, new in settings.renamed.items() if old not in listed}
     return settings.replace(classes=tuple(changed), renamed=renamed)
 

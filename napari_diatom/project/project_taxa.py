@@ -41,10 +41,12 @@ class ProjectTaxa:
     def of(cls, settings: Settings) -> Self:
         """Return what the settings of a project say."""
         classes = settings.classes
+        listed = frozenset(item.name for item in classes)
+        unlisted = {name: item.name for item in classes for name in item.synonyms if name not in listed}
         return cls(
-            frozenset(item.name for item in classes),
+            listed,
             frozenset(name.casefold() for name in settings.no_taxon),
-            {item.name: item.synonym_of for item in classes if item.synonym_of},
+            unlisted | {item.name: item.synonym_of for item in classes if item.synonym_of},
             {item.name: item.genus for item in classes if item.genus},
             frozenset(item.name for item in classes if item.handed),
         )

@@ -89,6 +89,16 @@ class ProjectClass(_Frozen):
         Whether its mirror image is another taxon.
     synonym_of : str
         The name under which its specimens are counted as examples; empty where that is its own.
+    omnidia, diatcode, nbs, sandre, dv, aphiaid : str
+        Its codes in these schemes; empty where there is none. ``omnidia`` is empty, too, where it is ``code``.
+    authors : str
+        Of its name.
+    synonyms : tuple of str
+        Other names that mean this class.
+    growth_form : str
+        How it lives, in words.
+    planktic : {"", "yes", "no"}
+        Whether it lives in open water; empty where that is not known.
     """
 
     name: Name
@@ -98,6 +108,16 @@ class ProjectClass(_Frozen):
     genus: str = ""
     handed: bool = False
     synonym_of: str = ""
+    omnidia: str = ""
+    diatcode: str = ""
+    nbs: str = ""
+    sandre: str = ""
+    dv: str = ""
+    aphiaid: str = ""
+    authors: str = ""
+    synonyms: tuple[Name, ...] = ()
+    growth_form: str = ""
+    planktic: Literal["", "yes", "no"] = ""
 
     @property
     def own_genus(self) -> str:
@@ -105,7 +125,7 @@ class ProjectClass(_Frozen):
         return self.genus or genus_of(self.name)
 
 
-_LATER: Final = ("genus", "handed", "synonym_of")
+_LATER: Final = tuple(name for name in ProjectClass.model_fields if name not in ("name", "code", "colour", "key"))
 """Entries of classes that are written only where they say something, so that earlier versions read the others."""
 
 Division = Literal["pages", "fields"]

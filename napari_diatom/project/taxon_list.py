@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
@@ -15,6 +16,7 @@ from napari_diatom.core.taxa import genus_of
 from napari_diatom.core.text import quoted
 from napari_diatom.core.text_files import read_delimited
 from napari_diatom.project.settings import KEYS, ProjectClass, class_of
+from napari_diatom.project.taxon_codes import CODE_SCHEMES, SCHEME_NAMES, code_clashes
 
 NAME_COLUMNS: Final = ("name", "species", "taxon", "class", "scientific name", "scientificname", "taxon name")
 LARGEST_BYTES: Final = 2**26
@@ -27,12 +29,28 @@ _FIELDS: Final = {
     "key": ("key",),
     "genus": ("genus",),
     "handed": ("handed",),
-    "synonym_of": ("synonym of", "synonym_of", "accepted name", "accepted"),
+    "synonym_of": ("synonym of", "accepted name", "accepted"),
+    "omnidia": CODE_COLUMNS[1:3],
+    "diatcode": ("diatcode", "diatcode code", "diatcode id"),
+    "nbs": ("nbs", "nbs code", "nbscode"),
+    "sandre": ("sandre", "sandre code", "code sandre"),
+    "dv": ("dv", "dv code", "dv nr", "dv number"),
+    "aphiaid": ("aphiaid", "aphia id"),
+    "authors": ("authors", "author", "authority", "scientificnameauthorship"),
+    "synonyms": ("synonyms",),
+    "growth_form": ("growth form", "life form", "guild"),
+    "planktic": ("planktic", "planktonic"),
 }
-"""What a table may give besides names, and the headings of it."""
+"""What a table may give besides names, and the headings of it, with blanks for underscores and hyphens."""
+_FIRST: Final = tuple(_FIELDS)[:6]
+"""What every list that is written has; the others only where a class says something."""
+_NUMBERS: Final = ("sandre", "dv", "aphiaid")
+"""Schemes whose codes are numbers. Spreadsheets write them with a decimal point or comma where a cell is empty."""
 _YES_OR_NO: Final = dict.fromkeys(("yes", "y", "true", "1", "x"), True) | dict.fromkeys(
     ("no", "n", "false", "0", ""), False
 )
+_SHOWN: Final = 20
+"""Problems of a list that one message names."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +62,7 @@ class TaxonList:
     classes : tuple of ProjectClass
         In their order; each name once.
     given : frozenset of str
-        Which of ``code``, ``colour``, ``key``, ``genus``, ``handed`` and ``synonym_of`` the table has; the rest was
-        made up.
+        Which entries of a class the table has besides the name; the rest was made up.
     """
 
     classes: tuple[ProjectClass, ...]
@@ -61,23 +78,28 @@ def read_taxon_list(path: Path) -> TaxonList:
     """Read classes from a table with a column ``name`` or ``species``, and others that say more of them if any.
 
     These are ``code``, ``colour`` and ``key``; ``genus``, where it is not the first word of the name; ``handed``, yes
-    or no, whether the mirror image is another taxon; and ``synonym of``, the name that is used instead. The columns may
-    have any order and others may stand beside them. Commas, semicolons and tabs part them. A table of one column
-    without a heading is a list of names. Rows that repeat a name are one class. Without a column ``key`` the first nine
-    get keys.
+    or no, whether the mirror image is another taxon; ``synonym of``, the name that is used instead, and ``synonyms``,
+    names that are used for this one, with ``|`` between them; codes in the schemes of
+    :data:`~napari_diatom.project.taxon_codes.CODE_SCHEMES`; ``authors``; ``growth form``; and ``planktic``, yes or no.
+    The columns may have any order and others may stand beside them. Commas, semicolons and tabs part them. A table of
+    one column without a heading is a list of names. Rows that repeat a name are one class. Without a column ``key`` the
+    first nine get keys.
 
     Raises
     ------
     InputError
-        When the file cannot be read, has no column of names, names nothing, gives two taxa one code or key, or has a
-        colour, key or handedness that is none (all are named).
+        When the file cannot be read, has no column of names, names nothing, gives two taxa one code, key or synonym, or
+        has a colour, key, handedness or number that is none (all are named).
     """
     rows = [cells for _, cells in read_delimited(path, "a list of taxa", LARGEST_BYTES) if any(cells)]
     if not rows:
         raise InputError(f"{path} lists no taxa: it is empty.")
-    head = [cell.casefold() for cell in rows[0]]
+    head = [" ".join(re.split(r"[\s_-]+", cell.casefold())) for cell in rows[0]]
     name_at = _column(head, NAME_COLUMNS)
     places = {field: at for field, names in _FIELDS.items() if (at := _column(head, names)) is not None}
+    if places.get("omnidia") == places.get("code"):
+        # The only short code there is.
+        places.pop("omnidia", None)
     if name_at is not None:
         rows = rows[1:]
     elif max(map(len, rows)) == 1 and not places:
@@ -94,7 +116,7 @@ def read_taxon_list(path: Path) -> TaxonList:
         if not name:
             problems.append(f"row {number} has no name")
         problems += [
-            f"{name} has the {field}s {taxa[name][field]!r} and {value!r}"
+            f"{name} has the {_label(field)}s {taxa[name][field]!r} and {value!r}"
             for field, value in values.items()
             if taxa.get(name, values)[field] != value
         ]
@@ -112,7 +134,7 @@ def read_taxon_list(path: Path) -> TaxonList:
             classes.append(made.replace(**_more(name, values)))
         except InputError as error:
             problems.append(f"{name}: {str(error).partition(': ')[2].rstrip('.') or error}")
-    if problems:
+    if problems := problems + code_clashes(classes) + _synonym_clashes(classes):
         raise _unusable(path, problems)
     return TaxonList(tuple(classes), frozenset(places))
 
@@ -125,31 +147,71 @@ def write_taxon_list(path: Path, classes: Sequence[ProjectClass]) -> None:
     OutputError
         When the file cannot be written.
     """
+    fields = [name for name in _FIELDS if name in _FIRST or any(getattr(item, name) for item in classes)]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("name", *(names[0] if field == "synonym_of" else field for field, names in _FIELDS.items())))
+    writer.writerow(("name", *(_FIELDS[name][0] if name in ("synonym_of", "growth_form") else name for name in fields)))
     for item in classes:
-        cells = (item.name, item.code, item.colour, item.key, item.own_genus)
-        writer.writerow((*cells, "yes" if item.handed else "no", item.synonym_of))
+        values = {name: getattr(item, name) for name in fields} | {"genus": item.own_genus}
+        values |= {"handed": "yes" if item.handed else "no", "synonyms": " | ".join(item.synonyms)}
+        writer.writerow((item.name, *(values[name] for name in fields)))
     write_atomically(path, stream.getvalue())
 
 
-def _more(name: str, values: Mapping[str, str]) -> dict[str, str | bool]:
-    """Return what a row says of a class besides name, code and key; raises InputError where it says neither yes nor no.
+def _more(name: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a row says of a class besides name, code and key; raises InputError where a cell is not possible.
 
     A genus that is that of the name, and a synonym of itself, say nothing.
     """
-    more: dict[str, str | bool] = {}
+    more: dict[str, Any] = {}
     if colour := values.get("colour", "").lower():
         more["colour"] = colour
     if (genus := values.get("genus", "")) != genus_of(name):
         more["genus"] = genus
-    if (handed := values.get("handed", "").casefold()) not in _YES_OR_NO:
-        raise InputError(f"{name}: handed is {quoted(handed)}, which is neither yes nor no.")
-    more["handed"] = _YES_OR_NO[handed]
+    more["handed"] = _YES_OR_NO[_yes_or_no(name, "handed", values)]
     if (accepted := values.get("synonym_of", "")) != name:
         more["synonym_of"] = accepted
-    return more
+    if _yes_or_no(name, "planktic", values):
+        more["planktic"] = "yes" if _YES_OR_NO[values["planktic"].casefold()] else "no"
+    for scheme in CODE_SCHEMES:
+        code = values.get(scheme, "")
+        if code and scheme in _NUMBERS:
+            number = re.fullmatch(r"(\d+)(?:[.,]0*)?", code)
+            if number is None:
+                raise InputError(f"{name}: the {SCHEME_NAMES[scheme]} code is {quoted(code)}, which is not a number.")
+            code = number[1]
+        more[scheme] = code
+    synonyms = (" ".join(part.split()) for part in re.split(r"[|;]", values.get("synonyms", "")))
+    more["synonyms"] = tuple(dict.fromkeys(part for part in synonyms if part and part != name))
+    return more | {field: values.get(field, "") for field in ("authors", "growth_form")}
+
+
+def _yes_or_no(name: str, field: str, values: Mapping[str, str]) -> str:
+    """Return a cell of yes or no in small letters; raises InputError where it says neither."""
+    said = values.get(field, "").casefold()
+    if said not in _YES_OR_NO:
+        raise InputError(f"{name}: {field} is {quoted(said)}, which is neither yes nor no.")
+    return said
+
+
+def _label(field: str) -> str:
+    """Return what a field is called in messages."""
+    return f"{SCHEME_NAMES[field]} code" if field in SCHEME_NAMES else field.replace("_", " ")
+
+
+def _synonym_clashes(classes: Sequence[ProjectClass]) -> list[str]:
+    """Return which synonyms are those of two taxa, or taxa of their own."""
+    listed = {item.name: item for item in classes}
+    owners: dict[str, str] = {}
+    found: list[str] = []
+    for item in classes:
+        for name in item.synonyms:
+            owner = owners.setdefault(name, item.name)
+            if owner != item.name:
+                found.append(f"{name} is a synonym of {owner} and of {item.name}")
+            elif name in listed and listed[name].synonym_of not in (item.name, item.synonym_of or item.name):
+                found.append(f"{name} is a synonym of {item.name} and a taxon of its own")
+    return found
 
 
 def _column(head: Sequence[str], names: Sequence[str]) -> int | None:
@@ -168,5 +230,5 @@ def _shared(taxa: Mapping[str, Mapping[str, str]], field: str) -> list[str]:
 
 
 def _unusable(path: Path, problems: Sequence[str]) -> InputError:
-    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-    return InputError(f"{path} is not a usable list of taxa: {'; '.join(problems[:5])}{more}.")
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return InputError(f"{path} is not a usable list of taxa: {'; '.join(problems[:_SHOWN])}{more}.")

@@ -11,6 +11,7 @@ from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from napari_diatom.project.settings import ProjectClass
+from napari_diatom.project.taxon_codes import is_like, taxa_meant
 from napari_diatom.widgets.common.enter_field import EnterField
 from napari_diatom.widgets.common.object_names import named
 
@@ -39,7 +40,7 @@ class ClassList(QWidget):
         super().__init__(parent)
         self._classes: tuple[ProjectClass, ...] = ()
         self._counts: Counter[str] = Counter()
-        tip = "Find a class by name or code, or type a new one and press Enter"
+        tip = "Find a class by name, code or synonym, or type a new one and press Enter"
         self._search = named(EnterField(), "class_search", tip, "Find or add a class")
         self._search.setPlaceholderText(tip)
         self._search.setClearButtonEnabled(True)
@@ -113,12 +114,14 @@ class ClassList(QWidget):
             item.setText(f"{key}{entry.name}{code}{f'   {number}' if number else ''}")
 
     def _filter(self, *_: object) -> None:
-        text = self._search.text().strip().lower()
+        text = self._search.text().strip()
         for item, entry in zip(self._items(), self._classes, strict=True):
-            item.setHidden(bool(text) and text not in f"{entry.name} {entry.code}".lower())
+            item.setHidden(bool(text) and not is_like(entry, text))
 
     def _take_first(self) -> None:
-        first = next((item for item in self._items() if not item.isHidden()), None)
+        shown = [item for item in self._items() if not item.isHidden()]
+        meant = taxa_meant(self._classes, self._search.text())
+        first = next((item for item in shown if not meant or _name(item) == meant[0]), None)
         if first is not None:
             self._list.setCurrentItem(first)
             self.applied.emit(self.value())

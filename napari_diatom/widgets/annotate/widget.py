@@ -13,6 +13,7 @@ from napari_diatom.analysis import worker_process
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Edit
 from napari_diatom.project.project import Project
+from napari_diatom.project.settings import ProjectClass
 from napari_diatom.widgets.annotate import questions
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.class_choice import ClassChoice
@@ -283,7 +284,7 @@ class AnnotateWidget(QWidget):
     def _on_project(self) -> None:
         project = self._opened.project
         self._open_project.folder = None if project is None else project.folder
-        self._open_project.class_names = tuple if project is None else partial(_class_names, project)
+        self._open_project.classes = tuple if project is None else partial(_classes, project)
         if project is not self._names.project:
             self._names.set_project(project)
         self._gallery_dock.set_project(project)
@@ -322,8 +323,8 @@ class AnnotateWidget(QWidget):
             self.find_moved(folder)
 
 
-def _class_names(project: Project) -> tuple[str, ...]:
-    return tuple(entry.name for entry in project.settings.classes)
+def _classes(project: Project) -> tuple[ProjectClass, ...]:
+    return project.settings.classes
 
 
 def _ignoring_arguments(act: Callable[..., object]) -> Callable[..., None]:

@@ -12,6 +12,8 @@ from psygnal import Signal
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from napari_diatom.project.settings import ProjectClass
+
 
 class OpenProject:
     """Which project is open in a viewer; :meth:`of` returns the same object to all docks.
@@ -20,8 +22,8 @@ class OpenProject:
     ----------
     folder : Path or None
         The folder of the project, None while no project is open.
-    class_names : callable
-        Returns the names of its classes, none while no project is open.
+    classes : callable
+        Returns its classes, none while no project is open.
     """
 
     changing = Signal(Path)
@@ -31,7 +33,7 @@ class OpenProject:
 
     def __init__(self) -> None:
         self.folder: Path | None = None
-        self.class_names: Callable[[], tuple[str, ...]] = tuple
+        self.classes: Callable[[], tuple[ProjectClass, ...]] = tuple
 
     @classmethod
     def of(cls, viewer: Viewer) -> OpenProject:
@@ -42,7 +44,7 @@ class OpenProject:
     def close(self) -> None:
         """Note that no project is open."""
         self.folder = None
-        self.class_names = tuple
+        self.classes = tuple
 
 
 _of_viewers: Final[WeakKeyDictionary[Any, OpenProject]] = WeakKeyDictionary()

@@ -60,7 +60,7 @@ class EditBar(QWidget):
         self._status.addItem("set status", "")
         for status in STATUSES:
             self._status.addItem(status, status)
-        self._name = NameField(self._names)
+        self._name = NameField(self._names, known.meant)
         self._name.entered.connect(self._on_name)
         self._list = _button("taxon_list", "List…", self._ask_for_list)
         self._list.setToolTip("Complete names from a taxon list: a CSV file with a column name or species")
@@ -115,10 +115,11 @@ class EditBar(QWidget):
         for name, button in self._tools.items():
             button.setChecked(name == tool)
 
-    def _names(self) -> list[str]:
-        """Return all names that the user may mean."""
+    def _names(self) -> dict[str, str]:
+        """Return all names that the user may mean, each with all by which it is found."""
         classes = () if self._canvas is None else self._canvas.classes
-        return [*classes, *self._taxa(), *self._known.names()]
+        words = self._known.words()
+        return {name: words.get(name, name) for name in (*classes, *self._taxa(), *self._known.names())}
 
     def _use_tool(self, tool: str, *_: object) -> None:
         if self._canvas is not None:

@@ -10,6 +10,7 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.core.text import many
 from napari_diatom.project.bulk_work import BulkEdit
+from napari_diatom.project.taxon_codes import taxa_meant
 from napari_diatom.widgets.common.asking import ask, can_answer
 from napari_diatom.widgets.common.enter_field import EnterField
 from napari_diatom.widgets.common.message_line import MessageLine
@@ -151,14 +152,11 @@ class NamesDock(QWidget):
         self.line.warn(text)
 
     def _class_of(self, text: str) -> str | None:
-        """Return the class that is meant by a name, a code or a part of one; None where that is not clear."""
+        """Return the class that is meant by a name, code, synonym or part of one; None where that is not clear."""
         project = self._session.project
         if project is None:
             return None
-        small = text.lower()
-        classes = project.settings.classes
-        whole = [entry.name for entry in classes if small in (entry.name.lower(), entry.code.lower())]
-        found = whole or [entry.name for entry in classes if small in f"{entry.name} {entry.code}".lower()]
+        found = taxa_meant(project.settings.classes, text)
         if len(found) > 1:
             self._warn(f"Several classes contain {text!r}, such as {found[0]} and {found[1]}: write more of it.")
             return None
