@@ -1,8 +1,10 @@
 from napari_diatom.api import Analysis as Analysis
 from napari_diatom.api import CountChoices as CountChoices
+from napari_diatom.api import ExportChoices as ExportChoices
 from napari_diatom.api import Model as Model
 from napari_diatom.api import PlateChoices as PlateChoices
 from napari_diatom.api import Search as Search
+from napari_diatom.api import TallyChoices as TallyChoices
 from napari_diatom.api import TrainingRun as TrainingRun
 from napari_diatom.api import available_models as available_models
 from napari_diatom.api import check_names as check_names
@@ -14,6 +16,7 @@ from napari_diatom.api import create_project as create_project
 from napari_diatom.api import cross_validate as cross_validate
 from napari_diatom.api import evaluate as evaluate
 from napari_diatom.api import explain as explain
+from napari_diatom.api import export_tally as export_tally
 from napari_diatom.api import find_rate as find_rate
 from napari_diatom.api import import_annotations as import_annotations
 from napari_diatom.api import learn_names as learn_names

@@ -14,19 +14,23 @@ from napari_diatom.api.prediction import Analysis, Model, available_models, load
 from napari_diatom.api.projects import create_project, import_annotations, open_project
 from napari_diatom.api.review import review_counts, write_project_tables
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
-from napari_diatom.api.tallies import plate, tally, write_reports
+from napari_diatom.api.tallies import export_tally, plate, tally, write_reports
 from napari_diatom.api.training import TrainingRun, evaluate, preview_augmentation, runs, train
 from napari_diatom.api.tuning import Search, cross_validate, find_rate, tune
 from napari_diatom.api.versions import show_versions
 from napari_diatom.counting.count_choices import CountChoices
 from napari_diatom.reports.plate_choices import PlateChoices
+from napari_diatom.samples.exchange.export_choices import ExportChoices
+from napari_diatom.samples.tally_options import TallyChoices
 
 __all__ = [
     "Analysis",
     "CountChoices",
+    "ExportChoices",
     "Model",
     "PlateChoices",
     "Search",
+    "TallyChoices",
     "TrainingRun",
     "available_models",
     "check_names",
@@ -38,6 +42,7 @@ __all__ = [
     "cross_validate",
     "evaluate",
     "explain",
+    "export_tally",
     "find_rate",
     "import_annotations",
     "learn_names",

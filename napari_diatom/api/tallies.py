@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,13 @@ from napari_diatom.core.given_values import given_path
 from napari_diatom.core.progress import Report, silent
 from napari_diatom.core.text import quoted
 from napari_diatom.reports.plate_choices import PlateChoices
-from napari_diatom.samples.tally_folder import TallyOptions, WrittenTally, write_tally
+from napari_diatom.samples.exchange.export_choices import ExportChoices, ExportFormat, checked_formats
+from napari_diatom.samples.exchange.exports import EXPORTS, export_files, write_exports
+from napari_diatom.samples.tally_folder import WrittenTally, write_tally
+from napari_diatom.samples.tally_options import TallyChoices, TallyOptions
 
 if TYPE_CHECKING:
     from napari_diatom.reports.plates import WrittenPlate
-    from napari_diatom.samples.table_files import CsvDialect
 
 
 def tally(
@@ -24,9 +28,8 @@ def tally(
     protocol: AnyPath = "plain",
     *,
     samples: AnyPath | None = None,
-    pattern: str = "",
-    proposals: bool = False,
-    csv: CsvDialect = "standard",
+    taxa: AnyPath | None = None,
+    choices: TallyChoices | None = None,
     overwrite: bool = False,
     report: Report = silent,
 ) -> WrittenTally:
@@ -42,13 +45,11 @@ def tally(
         ``plain``, ``france``, ``germany``, ``uk``, ``us``, ``poland``, or a ``protocol.yaml``.
     samples : path, optional
         Table of samples, as CSV or XLSX.
-    pattern : str
-        Where the sample stands in the names of images, such as ``{sample}_*``. By default a project knows the samples,
-        and ``count`` takes the folders.
-    proposals : bool
-        Whether proposals of a project that nobody has looked at count.
-    csv : {"standard", "excel-eu"}
-        How CSV files are written: ``excel-eu`` with semicolons, decimal commas and a byte-order mark.
+    taxa : path, optional
+        List of taxa, as CSV: synonyms are counted as the accepted name, and it says which taxa are planktic. By default
+        the classes of the project.
+    choices : TallyChoices, optional
+        Where the sample stands in the names of images, whether proposals count, and how CSV files are written.
     overwrite : bool
         Whether a tally that is there is replaced.
     report : callable
@@ -63,7 +64,7 @@ def tally(
     Raises
     ------
     InputError
-        When the source, the protocol or the table of samples cannot be used; every problem is named.
+        When the source, the protocol, the table of samples or the list of taxa cannot be used; every problem is named.
     OutputError
         When a file cannot be written.
 
@@ -73,19 +74,81 @@ def tally(
     >>> found = nd.tally("season", "season-tally", "france", samples="samples.csv")  # doctest: +SKIP
     >>> found.tally.keys_of("R1", "Navicula gregaria")  # doctest: +SKIP
     """
-    if not isinstance(pattern, str):
-        raise InputError(f"pattern is {quoted(pattern)}; give text such as '{{sample}}_*'.")
+    chosen = TallyChoices() if choices is None else choices
+    if not isinstance(chosen, TallyChoices):
+        raise InputError(f"choices is {quoted(chosen)}; give nd.TallyChoices(...).")
     options = TallyOptions(
         given_path(source, "source"),
         given_path(out, "out"),
         str(given_path(protocol, "protocol")),
         optional_path(samples, "samples"),
-        pattern,
-        proposals,
-        csv,
+        optional_path(taxa, "taxa"),
+        chosen,
         overwrite,
     )
     return write_tally(options, progress_monitor(report))
+
+
+def export_tally(
+    found: WrittenTally,
+    formats: Sequence[ExportFormat] | ExportFormat,
+    choices: ExportChoices | None = None,
+    *,
+    out: AnyPath | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write a tally in the formats of other programs, as ``napari-diatom tally --export`` does.
+
+    Parameters
+    ----------
+    found : WrittenTally
+        What :func:`tally` returned.
+    formats : sequence of str
+        Some of ``diathor``, ``darleq3``, ``seee``, ``generic``, ``plankton-toolbox`` and ``darwin-core``.
+    choices : ExportChoices, optional
+        The codes, separators and descriptions that formats need, and whether what is incomplete is left out.
+    out : path, optional
+        The folder; ``exports`` in the folder of the tally by default.
+    overwrite : bool
+        Whether exports that are there are replaced.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    InputError
+        When it is not a tally, or a taxon has no code, or a sample not a fact, that a format needs: everything is
+        named. Or when an export is there already. Nothing is written then.
+    OutputError
+        When a file cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        About what was left out.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> found = nd.tally("season", "season-tally", "uk", samples="samples.csv", taxa="taxa.csv")  # doctest: +SKIP
+    >>> nd.export_tally(found, ["diathor", "darleq3"], nd.ExportChoices(darleq3_codes="diatcode"))  # doctest: +SKIP
+    """
+    chosen = ExportChoices() if choices is None else choices
+    if not isinstance(found, WrittenTally):
+        raise InputError(f"found is {quoted(found)}; give what tally returned.")
+    if not isinstance(chosen, ExportChoices):
+        raise InputError(f"choices is {quoted(chosen)}; give nd.ExportChoices(...).")
+    folder = found.folder / EXPORTS if out is None else given_path(out, "out")
+    files, remarks = export_files(found.exported(), checked_formats(formats), chosen)
+    there = [name for name in files if (folder / name).exists()]
+    if there and not overwrite:
+        raise InputError(f"{folder} already holds {there[0]}: pass overwrite=True, or name another folder.")
+    for remark in remarks:
+        warnings.warn(remark, stacklevel=2)
+    return write_exports(folder, files)
 
 
 def write_reports(found: WrittenTally, *, report: Report = silent) -> list[Path]:

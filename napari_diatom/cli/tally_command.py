@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from napari_diatom.cli.argument_types import place, text
 from napari_diatom.cli.console import CODES, OK, ProgressBar, print_table, quiet_libraries
+
+_EXPORTS: Final = ("diathor", "darleq3", "seee", "generic", "plankton-toolbox", "darwin-core")
+_SCHEMES: Final = ("omnidia", "diatcode", "nbs", "sandre", "dv", "aphiaid")
 
 
 def add_tally(commands: Any) -> None:
@@ -30,6 +33,12 @@ def add_tally(commands: Any) -> None:
     )
     parser.add_argument("--samples", type=place, metavar="TABLE", help="facts of the samples, as CSV or XLSX")
     parser.add_argument(
+        "--taxa",
+        type=place,
+        metavar="LIST",
+        help="list of taxa: synonyms are merged, codes and planktic taxa come from it (the classes of the project)",
+    )
+    parser.add_argument(
         "--pattern",
         type=text,
         metavar="PATTERN",
@@ -44,12 +53,44 @@ def add_tally(commands: Any) -> None:
     )
     parser.add_argument("--report", action="store_true", help="write a page for each sample into OUT/reports")
     parser.add_argument("--overwrite", action="store_true", help="replace a tally that is in OUT")
+    exports = parser.add_argument_group("exports for other programs, into OUT/exports")
+    exports.add_argument(
+        "--export",
+        nargs="+",
+        action="extend",
+        choices=_EXPORTS,
+        default=[],
+        metavar="FORMAT",
+        help=f"any of {', '.join(_EXPORTS)}",
+    )
+    exports.add_argument(
+        "--leave-out-incomplete",
+        action="store_true",
+        help="leave out taxa without a code, and samples without a fact, that a format needs (an error)",
+    )
+    exports.add_argument(
+        "--darleq3-codes", choices=("nbs", "diatcode"), default="nbs", help="codes of the darleq3 export (nbs)"
+    )
+    exports.add_argument(
+        "--generic-codes", choices=_SCHEMES, default="omnidia", help="codes of the generic export (omnidia)"
+    )
+    exports.add_argument(
+        "--seee-separator",
+        choices=("tab", "semicolon", "comma"),
+        default="tab",
+        help="between columns of the SEEE export (tab)",
+    )
+    exports.add_argument("--dataset-title", default="", metavar="TEXT", help="title of the Darwin Core archive")
+    exports.add_argument("--dataset-owner", default="", metavar="NAME", help="person or institution that it is of")
+    exports.add_argument("--dataset-licence", default="", metavar="TEXT", help="its licence, such as CC BY 4.0 (none)")
     parser.set_defaults(run=_run_tally)
 
 
 def _run_tally(arguments: argparse.Namespace) -> int:
     from napari_diatom.core.progress import ProgressMonitor
-    from napari_diatom.samples.tally_folder import TallyOptions, write_tally
+    from napari_diatom.samples.exchange.export_choices import ExportChoices, checked_formats
+    from napari_diatom.samples.tally_folder import write_tally
+    from napari_diatom.samples.tally_options import TallyChoices, TallyOptions
 
     quiet_libraries()
     bar = ProgressBar()
@@ -59,10 +100,19 @@ def _run_tally(arguments: argparse.Namespace) -> int:
         out,
         arguments.protocol,
         arguments.samples,
-        arguments.pattern or "",
-        arguments.proposals,
-        arguments.csv,
+        arguments.taxa,
+        TallyChoices(arguments.pattern or "", arguments.proposals, arguments.csv),
         arguments.overwrite,
+        checked_formats(arguments.export),
+        ExportChoices(
+            arguments.darleq3_codes,
+            arguments.generic_codes,
+            arguments.seee_separator,
+            arguments.leave_out_incomplete,
+            arguments.dataset_title,
+            arguments.dataset_owner,
+            arguments.dataset_licence,
+        ),
     )
     monitor = ProgressMonitor(bar)
     try:

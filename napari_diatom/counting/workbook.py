@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,6 +99,26 @@ def write_sheets(path: Path, sheets: Sequence[TableSheet]) -> None:
     except OSError as error:  # of its temporary files
         raise OutputError(f"{path} cannot be written: {reason(error)}") from error
     write_atomically(path, _undated(content))
+
+
+def grid_bytes(title: str, rows: Iterable[Sequence[str | float | date | None]]) -> bytes:
+    """Return rows of any cells as the only sheet of an XLSX file: texts, numbers, dates as dates, None for none."""
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(title)
+    for row in rows:
+        cells: list[Any] = []
+        for value in row:
+            cell = _text_cell(sheet, value) if isinstance(value, str) else WriteOnlyCell(sheet, value=value)
+            if isinstance(value, date):
+                cell.number_format = "dd/mm/yyyy"
+            cells.append(cell)
+        sheet.append(cells)
+    content = io.BytesIO()
+    book.save(content)
+    return _undated(content)
 
 
 def _text_cell(sheet: Any, text: str) -> Any:

@@ -156,9 +156,21 @@ class SampleProtocol(_Frozen):
         """Return how much a specimen of a status counts."""
         return self.statuses.get(status, 0.0)
 
-    def is_planktic(self, taxon: str) -> bool:
-        """Return whether a taxon, or the genus that its name begins with, is listed as planktic."""
-        return taxon in self.planktic_taxa or taxon.partition(" ")[0] in self.planktic_taxa
+    def is_planktic(self, taxon: str, listed: Mapping[str, bool] | None = None) -> bool:
+        """Return whether a taxon is planktic.
+
+        Parameters
+        ----------
+        taxon : str
+            Its name.
+        listed : mapping of str to bool, optional
+            What a list of taxa says of them. The protocol's entry for the taxon goes before it, and it goes before the
+            protocol's entry for the genus.
+        """
+        if taxon in self.planktic_taxa:
+            return True
+        said = (listed or {}).get(taxon)
+        return taxon.partition(" ")[0] in self.planktic_taxa if said is None else said
 
     def is_apart(self, taxon: str) -> bool:
         """Return whether a taxon has no part in the count for its uncertain name."""

@@ -91,7 +91,7 @@ def _sample_rows(
         specimens = int(tally.numbers[s].sum())
         yield (
             *(sample, fields, specimens, int(tally.by_reason[s].sum()) - specimens, as_count(total, spec)),
-            planktic / total if total and tally.protocol.planktic_taxa else math.nan,
+            planktic / total if total and tally.knows_planktic else math.nan,
             *(progress.target, as_count(progress.counted, spec), "yes" if progress.may_stop else "no"),
             *(progress.missing, tally.fields_to_target(sample), progress.coverage, progress.relative_error),
             *(total / fields, *_per_field(tally, s, fields)),

@@ -18,7 +18,8 @@ from napari_diatom.core.text_files import read_bytes, read_json
 from napari_diatom.counting import tables
 from napari_diatom.counting.counted_specimens import CountedSpecimens
 from napari_diatom.project.project import Project
-from napari_diatom.project.settings import PROJECT_FILE, ProjectImage
+from napari_diatom.project.settings import PROJECT_FILE, ProjectClass, ProjectImage
+from napari_diatom.project.specimen import Specimen
 from napari_diatom.review.known_specimens import specimen_key
 from napari_diatom.samples.tallied_specimens import CountedField, FoundSpecimen, TalliedSpecimens
 
@@ -45,6 +46,10 @@ class TallySource:
         When ``count`` began, or the project was changed last; ISO 8601, empty where unknown.
     models : tuple of dict
         Models of a run of ``count``, as its record has them.
+    classes : tuple of ProjectClass
+        The classes of a project.
+    no_taxon : tuple of str
+        Those of a project that do not say of which taxon a specimen is.
     """
 
     folder: Path
@@ -54,6 +59,8 @@ class TallySource:
     files: Mapping[str, str]
     when: str
     models: Sequence[Mapping[str, Any]] = ()
+    classes: Sequence[ProjectClass] = ()
+    no_taxon: Sequence[str] = ()
 
 
 def read_source(folder: Path, proposals: bool = False, monitor: ProgressMonitor = UNWATCHED) -> TallySource:
@@ -140,6 +147,7 @@ def _counted(cells: Mapping[str, str]) -> FoundSpecimen:
     status = cells["status"]
     STATUSES.index(status)
     x, y, length, width = (float(cells[name]) for name in _BOX)
+    namer = cells.get("named_by") or cells["origin"]
     return FoundSpecimen(
         key=specimen_key(cells["image"], cells["specimen"]),
         taxon=cells.get("taxon") or cells["class"],
@@ -148,6 +156,8 @@ def _counted(cells: Mapping[str, str]) -> FoundSpecimen:
         is_cut=cells["cut_by_edge"] == "1",
         size_um=(_known(cells["length_um"]), _known(cells["width_um"])),
         by=cells["origin"],
+        named_by=namer,
+        is_named_by_person=namer == PERSON,
     )
 
 
@@ -157,6 +167,7 @@ def _of_project(folder: Path, proposals: bool, monitor: ProgressMonitor) -> Tall
     found: list[list[FoundSpecimen]] = []
     left, latest = 0, ""
     with Project.open(folder) as project:
+        settings = project.settings
         for number, image in enumerate(project.images):
             monitor.report(Progress("images", number, len(project.images), image.id))
             monitor.check()
@@ -164,7 +175,7 @@ def _of_project(folder: Path, proposals: bool, monitor: ProgressMonitor) -> Tall
             items = (*contents.specimens, *(contents.proposals if proposals else ()))
             left += 0 if proposals else len(contents.proposals)
             latest = max(latest, *(item.changed for item in items), "")
-            pixel_size = project.settings.pixel_sizes_um.get(image.slide)
+            pixel_size = settings.pixel_sizes_um.get(image.slide)
             cut = cut_flags([item.box for item in items], image.height, image.width) if items else ()
             fields.append(_field(image, pixel_size))
             scale = math.nan if pixel_size is None else pixel_size
@@ -177,7 +188,9 @@ def _of_project(folder: Path, proposals: bool, monitor: ProgressMonitor) -> Tall
                         box=item.box,
                         is_cut=bool(is_cut),
                         size_um=(item.box[2] * scale, item.box[3] * scale),
-                        by=item.annotator or item.origin if item.reviewed or item.origin == PERSON else item.origin,
+                        by=_who(item),
+                        named_by=_who(item),
+                        is_named_by_person=_is_by_person(item),
                     )
                     for item, is_cut in zip(items, cut, strict=True)
                 ]
@@ -189,7 +202,19 @@ def _of_project(folder: Path, proposals: bool, monitor: ProgressMonitor) -> Tall
         left,
         {PROJECT_FILE: _digest(folder / PROJECT_FILE)},
         latest,
+        classes=settings.classes,
+        no_taxon=settings.no_taxon,
     )
+
+
+def _is_by_person(item: Specimen) -> bool:
+    """Return whether a person drew a specimen or has looked at it."""
+    return item.reviewed or item.origin == PERSON
+
+
+def _who(item: Specimen) -> str:
+    """Return the person that drew a specimen or has looked at it, else the model that found it."""
+    return item.annotator or item.origin if _is_by_person(item) else item.origin
 
 
 def _field(image: ProjectImage, pixel_size_um: float | None) -> CountedField:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -72,6 +72,10 @@ class FoundSpecimen:
         Length and width, NaN where unknown.
     by : str
         The person or model that it is from.
+    named_by : str
+        The person or model that named it.
+    is_named_by_person : bool
+        Whether a person named it, or has looked at its name.
     """
 
     key: str
@@ -81,6 +85,8 @@ class FoundSpecimen:
     is_cut: bool
     size_um: tuple[float, float]
     by: str
+    named_by: str = ""
+    is_named_by_person: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +115,12 @@ class TalliedSpecimens:
         The person or model that each is from.
     boxes : ndarray of float64, shape (N, 5)
         Their oriented boxes in pixels, as :class:`FoundSpecimen` has them.
+    namers : tuple of str
+        The persons and models that named some.
+    namer : ndarray of intp, shape (N,)
+        Place in ``namers``.
+    by_person : ndarray of bool, shape (N,)
+        Which a person named, or has looked at the name of.
     """
 
     fields: tuple[CountedField, ...]
@@ -121,6 +133,9 @@ class TalliedSpecimens:
     sizes_um: NDArray[np.float64]
     by: tuple[str, ...]
     boxes: NDArray[np.float64]
+    namers: tuple[str, ...]
+    namer: NDArray[np.intp]
+    by_person: NDArray[np.bool_]
 
     @classmethod
     def of(cls, fields: Sequence[CountedField], found: Sequence[Sequence[FoundSpecimen]]) -> Self:
@@ -129,6 +144,8 @@ class TalliedSpecimens:
         place = np.repeat(np.arange(len(fields)), [len(items) for items in found])
         taxa = tuple(sorted({item.taxon for item in listed}))
         number = {name: k for k, name in enumerate(taxa)}
+        namers = tuple(sorted({item.named_by for item in listed}))
+        namer = {name: k for k, name in enumerate(namers)}
         sizes = np.array([(each.width_px, each.height_px) for each in fields], dtype=np.float64).reshape(-1, 2)
         boxes = np.array([item.box for item in listed], dtype=np.float64).reshape(-1, 5)
         is_cut = np.array([item.is_cut for item in listed], dtype=np.bool_)
@@ -143,7 +160,17 @@ class TalliedSpecimens:
             np.array([item.size_um for item in listed], dtype=np.float64).reshape(-1, 2),
             tuple(item.by for item in listed),
             boxes,
+            namers,
+            np.array([namer[item.named_by] for item in listed], dtype=np.intp),
+            np.array([item.is_named_by_person for item in listed], dtype=np.bool_),
         )
+
+    def called(self, names: Mapping[str, str]) -> Self:
+        """Return the specimens with other names of taxa, by the present ones; several may become one."""
+        new = [names.get(name, name) for name in self.taxa]
+        taxa = tuple(sorted(set(new)))
+        places = np.array([taxa.index(name) for name in new], dtype=np.intp)
+        return replace(self, taxa=taxa, taxon=places[self.taxon] if len(new) else self.taxon)
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -39,6 +39,8 @@ class SampleTally:
         How much each specimen counts.
     reasons : ndarray of uint8, shape (N,)
         Why it does not: 0 where it does, 1 for its status, 2 for the edge, 3 for an uncertain name.
+    listed_planktic : dict of str to bool
+        Which taxa are planktic as a list of taxa says it.
     """
 
     protocol: SampleProtocol
@@ -47,6 +49,7 @@ class SampleTally:
     field_sample: NDArray[np.intp]
     weights: NDArray[np.float64]
     reasons: NDArray[np.uint8]
+    listed_planktic: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def taxa(self) -> tuple[str, ...]:
@@ -83,7 +86,13 @@ class SampleTally:
     @cached_property
     def is_planktic(self) -> NDArray[np.bool_]:
         """Which taxa are planktic, shape (T,)."""
-        return np.array([self.protocol.is_planktic(taxon) for taxon in self.taxa], dtype=np.bool_)
+        said = [self.protocol.is_planktic(taxon, self.listed_planktic) for taxon in self.taxa]
+        return np.array(said, dtype=np.bool_)
+
+    @property
+    def knows_planktic(self) -> bool:
+        """Whether the protocol or a list of taxa says of any taxon that it is planktic, or not."""
+        return bool(self.protocol.planktic_taxa or self.listed_planktic)
 
     @cached_property
     def is_shared(self) -> NDArray[np.bool_]:
@@ -138,7 +147,10 @@ class SampleTally:
 
 
 def tally_specimens(
-    specimens: TalliedSpecimens, protocol: SampleProtocol, samples: Mapping[str, str] | None = None
+    specimens: TalliedSpecimens,
+    protocol: SampleProtocol,
+    samples: Mapping[str, str] | None = None,
+    planktic: Mapping[str, bool] | None = None,
 ) -> SampleTally:
     """Count specimens by sample and taxon.
 
@@ -150,6 +162,8 @@ def tally_specimens(
         What counts.
     samples : mapping of str to str, optional
         The sample of each field by its name, where it is another one than the field has.
+    planktic : mapping of str to bool, optional
+        Which taxa are planktic as a list of taxa says it.
     """
     given = {} if samples is None else samples
     field_samples = [given.get(field.name, field.sample) for field in specimens.fields]
@@ -167,4 +181,4 @@ def tally_specimens(
     reasons[weights == 0] = BY_STATUS
     weights[reasons != COUNTED] = 0
     places = np.array([number[code] for code in field_samples], dtype=np.intp)
-    return SampleTally(protocol, specimens, codes, places, weights, reasons)
+    return SampleTally(protocol, specimens, codes, places, weights, reasons, planktic or {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,20 +14,24 @@ from napari_diatom import __version__
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
-from napari_diatom.core.text import many, printable, quoted
+from napari_diatom.core.text import either, many, printable
 from napari_diatom.core.text_files import read_bytes
 from napari_diatom.counting.workbook import TableSheet, write_sheets
 from napari_diatom.images.image_files import RESULTS_MARK
 from napari_diatom.project import clock
 from napari_diatom.project.settings import PROJECT_FILE
+from napari_diatom.project.taxon_list import read_taxa
+from napari_diatom.samples.exchange.exported_counts import ExportedCounts
+from napari_diatom.samples.exchange.exports import EXPORTS, export_files, remove_exports, write_exports
 from napari_diatom.samples.image_samples import samples_by_pattern, samples_by_table
 from napari_diatom.samples.protocol import PROTOCOL_FILE, left_out_names, write_protocol
 from napari_diatom.samples.protocol_presets import protocol_of
 from napari_diatom.samples.sample_facts import SampleTable, read_samples
 from napari_diatom.samples.sample_tables import concentration_sheet, samples_sheet
 from napari_diatom.samples.specimen_sources import TallySource, read_source
-from napari_diatom.samples.table_files import CSV_DIALECTS, CsvDialect, write_sheet
+from napari_diatom.samples.table_files import write_sheet
 from napari_diatom.samples.tally import SampleTally, tally_specimens
+from napari_diatom.samples.tally_options import TallyOptions
 from napari_diatom.samples.tally_tables import (
     diversity_sheet,
     sample_taxon_sheet,
@@ -35,6 +39,7 @@ from napari_diatom.samples.tally_tables import (
     specimens_sheet,
     wide_sheet,
 )
+from napari_diatom.samples.tally_taxa import TallyTaxa, taxa_sheet
 
 WORKBOOK: Final = "tally.xlsx"
 PROVENANCE: Final = "provenance.json"
@@ -42,42 +47,11 @@ SPECIMENS: Final = "tally_specimens.csv"
 REPORTS: Final = "reports"
 """Folder of the pages of samples, where they are asked for."""
 CONCENTRATION: Final = "concentration.csv"
+TAXA: Final = "taxa.csv"
+_SHOWN: Final = 20
+"""Names that a remark lists."""
 _CSV_FILES: Final = ("sample_taxon.csv", "diversity.csv", "sizes.csv", "samples.csv", SPECIMENS)
-_FILES: Final = (*_CSV_FILES, CONCENTRATION, PROTOCOL_FILE, PROVENANCE, WORKBOOK)
-
-
-@dataclass(frozen=True)
-class TallyOptions:
-    """What is tallied, and how.
-
-    Attributes
-    ----------
-    source : Path
-        A project, or a results folder of ``count``.
-    out : Path
-        Folder for the tables, which is made.
-    protocol : str
-        Name of a preset, or the path of a ``protocol.yaml``.
-    samples : Path or None
-        A table of samples.
-    pattern : str
-        How the names of images begin with their sample, such as ``{sample}_*``; empty where the source says it.
-    proposals : bool
-        Whether proposals of a project that nobody has looked at are specimens too.
-    csv : {"standard", "excel-eu"}
-        How CSV files are written.
-    overwrite : bool
-        Whether a tally that is there is replaced.
-    """
-
-    source: Path
-    out: Path
-    protocol: str = "plain"
-    samples: Path | None = None
-    pattern: str = ""
-    proposals: bool = False
-    csv: CsvDialect = "standard"
-    overwrite: bool = False
+_FILES: Final = (*_CSV_FILES, CONCENTRATION, TAXA, PROTOCOL_FILE, PROVENANCE, WORKBOOK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +72,10 @@ class WrittenTally:
         Where the specimens are from.
     facts : dict
         What ``provenance.json`` says.
+    table : SampleTable or None
+        The table of samples.
+    taxa : TallyTaxa
+        The list of taxa, or what the classes of the project say.
     """
 
     folder: Path
@@ -106,6 +84,12 @@ class WrittenTally:
     remarks: tuple[str, ...]
     source: TallySource
     facts: dict[str, Any]
+    table: SampleTable | None
+    taxa: TallyTaxa
+
+    def exported(self) -> ExportedCounts:
+        """Return the counts as exports need them."""
+        return ExportedCounts(self.tally, {} if self.table is None else self.table.samples, self.taxa)
 
     def rows(self) -> list[tuple[str, int, int, str, str]]:
         """Return sample, fields, specimens counted, count of the target, and what is missing."""
@@ -131,29 +115,35 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
     Raises
     ------
     InputError
-        When the source, the protocol or the table of samples cannot be used (every problem is named), or there is a
-        tally already.
+        When the source, the protocol, the table of samples or the list of taxa cannot be used, an export needs what is
+        not known (every problem is named), or there is a tally already; nothing is written then.
     OutputError
         When a file cannot be written.
     Stopped
         When a stop was asked for; nothing is written then.
     """
-    if options.csv not in CSV_DIALECTS:
-        raise InputError(f"csv is {quoted(options.csv)}; give one of {', '.join(CSV_DIALECTS)}.")
     _check_folder(options.source, options.out, options.overwrite)
     protocol = protocol_of(options.protocol)
     table = None if options.samples is None else read_samples(options.samples)
-    source = read_source(options.source, options.proposals, monitor)
+    listed = None if options.taxa is None else read_taxa(options.taxa)
+    source = read_source(options.source, options.choices.proposals, monitor)
+    taxa = TallyTaxa.of(source.classes if listed is None else listed, source.no_taxon, options.taxa)
     names = {field.name: field.sample for field in source.specimens.fields}
-    if options.pattern:
-        names = samples_by_pattern(names, options.pattern)
+    if options.choices.pattern:
+        names = samples_by_pattern(names, options.choices.pattern)
     if table is not None:
         names = samples_by_table(names, table.samples.values())
-    tally = tally_specimens(source.specimens, protocol, names)
-    sheets = _sheets(tally, table)
-    facts = _provenance(options, source, tally)
+    merged = taxa.merged(source.specimens.taxa)
+    tally = tally_specimens(source.specimens.called(merged), protocol, names, taxa.planktic)
+    counts = ExportedCounts(tally, {} if table is None else table.samples, taxa)
+    exports, remarks = export_files(counts, options.exports, options.export_choices)
+    sheets = _sheets(counts, table, merged)
+    facts = _provenance(options, source, counts, merged)
     written = _write(options, tally, sheets, facts)
-    return WrittenTally(options.out, written, tally, tuple(_remarks(source, tally, table)), source, facts)
+    write_exports(options.out / EXPORTS, exports)
+    told = (*_remarks(source, counts, table), *_remarks_of_taxa(counts, merged), *remarks)
+    files = (*written, *(f"{EXPORTS}/{name}" for name in exports))
+    return WrittenTally(options.out, files, tally, told, source, facts, table, taxa)
 
 
 def _check_folder(source: Path, out: Path, overwrite: bool) -> None:
@@ -165,8 +155,9 @@ def _check_folder(source: Path, out: Path, overwrite: bool) -> None:
         raise InputError(f"{out} already holds {there[0]}: have it replaced (--overwrite), or name another folder.")
 
 
-def _sheets(tally: SampleTally, table: SampleTable | None) -> dict[str, TableSheet]:
+def _sheets(counts: ExportedCounts, table: SampleTable | None, merged: Mapping[str, str]) -> dict[str, TableSheet]:
     """Return the tables by their files."""
+    tally = counts.tally
     made = (
         sample_taxon_sheet(tally),
         diversity_sheet(tally),
@@ -177,6 +168,8 @@ def _sheets(tally: SampleTally, table: SampleTable | None) -> dict[str, TableShe
     sheets = dict(zip(_CSV_FILES, made, strict=True))
     if table is not None and (concentration := concentration_sheet(tally, table)) is not None:
         sheets[CONCENTRATION] = concentration
+    if (taxa := taxa_sheet(tally, counts.taxa, merged)) is not None:
+        sheets[TAXA] = taxa
     return sheets
 
 
@@ -189,11 +182,13 @@ def _write(
         # Pages of the tally that is replaced.
         for page in (out / REPORTS).glob("*.html"):
             page.unlink()
+        remove_exports(out / EXPORTS)
     for name, sheet in sheets.items():
-        write_sheet(out / name, sheet, options.csv)
-    if CONCENTRATION not in sheets and (out / CONCENTRATION).is_file():
-        # Of the tally that is replaced.
-        (out / CONCENTRATION).unlink()
+        write_sheet(out / name, sheet, options.choices.csv)
+    for name in (CONCENTRATION, TAXA):
+        if name not in sheets:
+            # Of the tally that is replaced.
+            (out / name).unlink(missing_ok=True)
     write_protocol(out / PROTOCOL_FILE, tally.protocol)
     write_atomically(out / PROVENANCE, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     in_book = [sheet for name, sheet in sheets.items() if name != SPECIMENS]
@@ -205,8 +200,11 @@ def _write(
     return (*sheets, PROTOCOL_FILE, PROVENANCE, WORKBOOK)
 
 
-def _provenance(options: TallyOptions, source: TallySource, tally: SampleTally) -> dict[str, Any]:
+def _provenance(
+    options: TallyOptions, source: TallySource, counts: ExportedCounts, merged: Mapping[str, str]
+) -> dict[str, Any]:
     """Return who or which model found the specimens, when, and the hashes of all that the tally is made of."""
+    tally = counts.tally
     protocol = hashlib.sha256(tally.protocol.to_text().encode()).hexdigest()
     table = options.samples
     return {
@@ -225,14 +223,20 @@ def _provenance(options: TallyOptions, source: TallySource, tally: SampleTally) 
             {name: model[name] for name in ("name", "version", "sha256") if name in model} for model in source.models
         ],
         "protocol": {"name": tally.protocol.name, "sha256": protocol},
-        "samples": None
-        if table is None
-        else {"file": printable(str(table)), "sha256": hashlib.sha256(read_bytes(table)).hexdigest()},
+        "samples": _file(table),
+        "taxa": {"list": _file(options.taxa), "merged_into": dict(merged)},
         "images": [
             {"image": field.name, "sample": tally.samples[k], "sha256": field.sha256}
             for field, k in zip(tally.specimens.fields, tally.field_sample.tolist(), strict=True)
         ],
     }
+
+
+def _file(path: Path | None) -> dict[str, str] | None:
+    """Return name and hash of a file that somebody gave."""
+    if path is None:
+        return None
+    return {"file": printable(str(path)), "sha256": hashlib.sha256(read_bytes(path)).hexdigest()}
 
 
 def _named_values(title: str, data: dict[str, Any]) -> TableSheet:
@@ -255,8 +259,9 @@ def _named_values(title: str, data: dict[str, Any]) -> TableSheet:
     return TableSheet(title, ("entry", "value"), ("", ""), rows)
 
 
-def _remarks(source: TallySource, tally: SampleTally, table: SampleTable | None) -> Sequence[str]:
+def _remarks(source: TallySource, counts: ExportedCounts, table: SampleTable | None) -> Sequence[str]:
     """Return what a person should know of the counts."""
+    tally = counts.tally
     remarks = []
     if source.proposals:
         left = many(source.proposals, "proposal")
@@ -269,6 +274,20 @@ def _remarks(source: TallySource, tally: SampleTally, table: SampleTable | None)
             remarks.append(f"the table of samples does not have {', '.join(unknown)}")
     if names := left_out_names(tally.taxa, tally.protocol):
         remarks.append(f"planktic taxa that were not found: {', '.join(names)}")
-    if tally.protocol.target_of == "non_planktic" and not tally.protocol.planktic_taxa:
+    if tally.protocol.target_of == "non_planktic" and not tally.knows_planktic:
         remarks.append("the protocol names no planktic taxa, so all taxa count towards the target")
     return remarks
+
+
+def _remarks_of_taxa(counts: ExportedCounts, merged: Mapping[str, str]) -> Iterator[str]:
+    """Yield which names were merged, and which a list does not have."""
+    by_taxon: dict[str, list[str]] = {}
+    for name, taxon in merged.items():
+        by_taxon.setdefault(taxon, []).append(name)
+    for taxon, names in by_taxon.items():
+        yield f"{', '.join(names)} {either(len(names), 'is', 'are')} counted as {taxon}, the accepted name"
+    counted = [counts.tally.taxa[t] for t in counts.counted_taxa()]
+    unlisted = [name for name in counted if name not in counts.taxa.classes and counts.taxa.names.is_taxon(name)]
+    if counts.taxa.file is not None and unlisted:
+        more = f" and {len(unlisted) - _SHOWN} more" if len(unlisted) > _SHOWN else ""
+        yield f"the list of taxa does not have {', '.join(unlisted[:_SHOWN])}{more}"

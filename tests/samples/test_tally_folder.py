@@ -201,7 +201,9 @@ def test_nothing_else_is_written_over(season: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="neither a project"):
         nd.tally(tmp_path, tmp_path / "out")
     with pytest.raises(InputError, match="excel-eu"):
-        nd.tally(season / "project", tmp_path / "out", csv="excel")  # type: ignore[arg-type]
+        nd.TallyChoices(csv="excel")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="TallyChoices"):
+        nd.tally(season / "project", tmp_path / "out", choices="excel-eu")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("damage", ["angle", "status", "image"])
