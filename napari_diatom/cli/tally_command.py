@@ -44,6 +44,12 @@ def add_tally(commands: Any) -> None:
         metavar="PATTERN",
         help="where the sample stands in the names of images, such as '{sample}_*' (the folder, or the project's)",
     )
+    parser.add_argument(
+        "--evaluation",
+        type=place,
+        metavar="FOLDER",
+        help="what evaluate wrote for the model that named the specimens: corrects shares for what it mixes up",
+    )
     parser.add_argument("--proposals", action="store_true", help="count a project's proposals too")
     parser.add_argument(
         "--csv",
@@ -101,7 +107,7 @@ def _run_tally(arguments: argparse.Namespace) -> int:
         arguments.protocol,
         arguments.samples,
         arguments.taxa,
-        TallyChoices(arguments.pattern or "", arguments.proposals, arguments.csv),
+        TallyChoices(arguments.pattern or "", arguments.proposals, arguments.csv, arguments.evaluation),
         arguments.overwrite,
         checked_formats(arguments.export),
         ExportChoices(

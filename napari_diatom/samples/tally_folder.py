@@ -24,6 +24,7 @@ from napari_diatom.project.taxon_list import read_taxa
 from napari_diatom.samples.exchange.exported_counts import ExportedCounts
 from napari_diatom.samples.exchange.exports import EXPORTS, export_files, remove_exports, write_exports
 from napari_diatom.samples.image_samples import samples_by_pattern, samples_by_table
+from napari_diatom.samples.name_errors import name_errors_sheet, read_tested_names, report_of
 from napari_diatom.samples.protocol import PROTOCOL_FILE, left_out_names, write_protocol
 from napari_diatom.samples.protocol_presets import protocol_of
 from napari_diatom.samples.sample_facts import SampleTable, read_samples
@@ -48,10 +49,12 @@ REPORTS: Final = "reports"
 """Folder of the pages of samples, where they are asked for."""
 CONCENTRATION: Final = "concentration.csv"
 TAXA: Final = "taxa.csv"
+NAME_ERRORS: Final = "name_errors.csv"
+_NOT_ALWAYS: Final = (CONCENTRATION, TAXA, NAME_ERRORS)
 _SHOWN: Final = 20
 """Names that a remark lists."""
 _CSV_FILES: Final = ("sample_taxon.csv", "diversity.csv", "sizes.csv", "samples.csv", SPECIMENS)
-_FILES: Final = (*_CSV_FILES, CONCENTRATION, TAXA, PROTOCOL_FILE, PROVENANCE, WORKBOOK)
+_FILES: Final = (*_CSV_FILES, *_NOT_ALWAYS, PROTOCOL_FILE, PROVENANCE, WORKBOOK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,9 +138,13 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
         names = samples_by_table(names, table.samples.values())
     merged = taxa.merged(source.specimens.taxa)
     tally = tally_specimens(source.specimens.called(merged), protocol, names, taxa.planktic)
+    evaluation = options.choices.evaluation
+    tested = None if evaluation is None else read_tested_names(report_of(evaluation), taxa.merged)
     counts = ExportedCounts(tally, {} if table is None else table.samples, taxa)
     exports, remarks = export_files(counts, options.exports, options.export_choices)
     sheets = _sheets(counts, table, merged)
+    if tested is not None:
+        sheets[NAME_ERRORS] = name_errors_sheet(tally, tested)
     facts = _provenance(options, source, counts, merged)
     written = _write(options, tally, sheets, facts)
     write_exports(options.out / EXPORTS, exports)
@@ -185,7 +192,7 @@ def _write(
         remove_exports(out / EXPORTS)
     for name, sheet in sheets.items():
         write_sheet(out / name, sheet, options.choices.csv)
-    for name in (CONCENTRATION, TAXA):
+    for name in _NOT_ALWAYS:
         if name not in sheets:
             # Of the tally that is replaced.
             (out / name).unlink(missing_ok=True)
@@ -224,6 +231,7 @@ def _provenance(
         ],
         "protocol": {"name": tally.protocol.name, "sha256": protocol},
         "samples": _file(table),
+        "evaluation": None if options.choices.evaluation is None else _file(report_of(options.choices.evaluation)),
         "taxa": {"list": _file(options.taxa), "merged_into": dict(merged)},
         "images": [
             {"image": field.name, "sample": tally.samples[k], "sha256": field.sha256}

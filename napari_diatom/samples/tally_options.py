@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.given_values import given_path
 from napari_diatom.core.text import quoted
 from napari_diatom.samples.exchange.export_choices import ExportChoices, ExportFormat
 from napari_diatom.samples.table_files import CSV_DIALECTS, CsvDialect
@@ -24,17 +26,23 @@ class TallyChoices:
         Whether proposals of a project that nobody has looked at are specimens too.
     csv : {"standard", "excel-eu"}
         How CSV files are written: ``excel-eu`` with semicolons, decimal commas and a byte-order mark.
+    evaluation : path or None
+        The folder that ``napari-diatom evaluate`` wrote for the model that named the specimens, or its ``report.json``:
+        shares are corrected for what it mixes up, with intervals.
     """
 
     pattern: str = ""
     proposals: bool = False
     csv: CsvDialect = "standard"
+    evaluation: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.pattern, str):
             raise InputError(f"pattern is {quoted(self.pattern)}; give text such as '{{sample}}_*'.")
         if self.csv not in CSV_DIALECTS:
             raise InputError(f"csv is {quoted(self.csv)}; give one of {', '.join(CSV_DIALECTS)}.")
+        if self.evaluation is not None:
+            given_path(self.evaluation, "evaluation")
 
 
 @dataclass(frozen=True)

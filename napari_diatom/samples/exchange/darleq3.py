@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import Any, Final
 
 from napari_diatom.counting.workbook import grid_bytes
@@ -26,7 +27,9 @@ def darleq3_files(counts: ExportedCounts, choices: ExportChoices, check: ExportC
     scheme = choices.darleq3_codes
     codes = check.codes(counts, scheme, _PROGRAM)
     lakes = any(counts.own(s, "lake_type") for s in counts.counted_samples())
-    needed = {"lake type (lake_type: HA, MA or LA)": lambda s: bool(counts.own(s, "lake_type"))} if lakes else {}
+    needed: dict[str, Callable[[int], bool]] = {}
+    if lakes:
+        needed["lake type (lake_type: HA, MA or LA)"] = lambda s: bool(counts.own(s, "lake_type"))
     samples = check.complete(counts, _PROGRAM, ("site", "date"), needed)
     header: list[list[Any]] = [
         ["SampleID", None, *(counts.tally.samples[s] for s in samples)],

@@ -25,9 +25,8 @@ class ExportChoices:
     ----------
     darleq3_codes : {"nbs", "diatcode"}
         The codes of darleq3.
-    generic_codes : str
-        The scheme of the codes of the generic export: one of
-        :data:`~napari_diatom.project.taxon_codes.CODE_SCHEMES`.
+    generic_codes : {"omnidia", "diatcode", "nbs", "sandre", "dv", "aphiaid"}
+        The scheme of the codes of the generic export.
     seee_separator : {"tab", "semicolon", "comma"}
         What stands between the columns of SEEE.
     leave_out_incomplete : bool
