@@ -111,7 +111,8 @@ def grid_bytes(title: str, rows: Iterable[Sequence[str | float | date | None]]) 
     for row in rows:
         cells: list[Any] = []
         for value in row:
-            cell = _text_cell(sheet, value) if isinstance(value, str) else WriteOnlyCell(sheet, value=value)
+            plain: Any = value
+            cell = _text_cell(sheet, value) if isinstance(value, str) else WriteOnlyCell(sheet, value=plain)
             if isinstance(value, date):
                 cell.number_format = "dd/mm/yyyy"
             cells.append(cell)

@@ -10,7 +10,7 @@ from napari_diatom.project.settings import ProjectClass
 CodeScheme = Literal["omnidia", "diatcode", "nbs", "sandre", "dv", "aphiaid"]
 """The schemes, as a class calls them."""
 CODE_SCHEMES: Final[tuple[CodeScheme, ...]] = get_args(CodeScheme)
-SCHEME_NAMES: Final[Mapping[CodeScheme, str]] = {
+SCHEME_NAMES: Final[Mapping[str, str]] = {
     "omnidia": "OMNIDIA",
     "diatcode": "DiatCode",
     "nbs": "NBS",

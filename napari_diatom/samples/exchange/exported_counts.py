@@ -164,7 +164,11 @@ class ExportCheck:
 def delimited(rows: Iterable[Sequence[Any]], separator: str, are_texts_quoted: bool = False) -> bytes:
     """Return rows as text with a separator, in UTF-8; all texts, but no numbers, are in quotes where that is asked."""
     text = io.StringIO(newline="")
-    quoting = csv.QUOTE_NONNUMERIC if are_texts_quoted else csv.QUOTE_MINIMAL
-    writer = csv.writer(text, delimiter=separator, lineterminator="\n", quoting=quoting)
+    writer = csv.writer(
+        text,
+        delimiter=separator,
+        lineterminator="\n",
+        quoting=csv.QUOTE_NONNUMERIC if are_texts_quoted else csv.QUOTE_MINIMAL,
+    )
     writer.writerows([printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return text.getvalue().encode()
