@@ -127,7 +127,7 @@ def _rows(tally: SampleTally, tested: NameConfusion) -> Iterator[tuple[Any, ...]
         known = np.bincount(found.taxon[others], tally.weights[others], len(taxa))
         units = float(tally.weights[mine].sum())
         total = known.sum() + units
-        likely = np.stack([known] * 3, axis=1)
+        likely = np.stack([known] * 3, axis=1).astype(np.float64)
         shares, bounds = corrected_shares(called[columns], tested.table), share_bounds(called[columns], tested.table)
         likely[columns] += units * np.column_stack([shares, bounds])
         for t, name in enumerate(taxa):

@@ -172,11 +172,14 @@ def test_what_count_found_is_tallied_by_folder_or_pattern(tmp_path: Path) -> Non
     assert facts["source"]["kind"] == "count"
     assert facts["models"]
     assert {image["sample"] for image in facts["images"]} == {"R1", "R2", "L1"}
-    (tmp_path / "taxa.csv").write_text(f"name;code;synonyms\nPennales;PENN;{specimens[0]['class']}\n")
+    (tmp_path / "taxa.csv").write_text("name;code;synonyms\nPennales;PENN;diatom\nCoscinodiscophyceae;COSC;centric\n")
     given = ["--taxa", str(tmp_path / "taxa.csv"), "--export", "generic"]
     assert main(["tally", str(tmp_path / "counted"), "-o", str(tmp_path / "listed"), *given]) == 0
-    assert {row["taxon"] for row in rows(tmp_path / "listed" / "sample_taxon.csv")} == {"Pennales"}
-    assert (tmp_path / "listed" / "exports" / "generic" / "lake.csv").read_text().startswith("code;count\nPENN;")
+    assert {row["taxon"] for row in rows(tmp_path / "listed" / "sample_taxon.csv")} == {
+        "Pennales",
+        "Coscinodiscophyceae",
+    }
+    assert (tmp_path / "listed" / "exports" / "generic" / "lake.csv").read_text() == "code;count\nCOSC;1\nPENN;2\n"
 
 
 @pytest.mark.parametrize(
