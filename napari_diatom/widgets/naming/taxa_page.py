@@ -45,6 +45,8 @@ _COLUMNS: Final = {
     "taken": "For how many specimens that were named so the first suggestion was taken and still holds, in %",
 }
 _CURVE_WIDTH, _CURVE_HEIGHT = 340, 120
+_CURVE_PLACE: Final = (0.15, 0.34, 0.83, 0.6)
+"""Of the axes in the figure: left, bottom, width and height, as shares."""
 _MORE: Final = 10
 _TOLD: Final = 3
 """Taxa of which it is said that more of them would help, and remarks on names."""
@@ -101,7 +103,7 @@ class TaxaPage(NamesPage):
         rows.hide()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self._plot = CurvePlace("learning_curve", "Learning curve", _CURVE_HEIGHT)
+        self._plot = CurvePlace("learning_curve", "Learning curve", _CURVE_HEIGHT, None)
         self._plot.setFixedWidth(_CURVE_WIDTH)
         self._plot.made.connect(self._draw)
         self._text = text_label("taxa_text")
@@ -178,7 +180,7 @@ class TaxaPage(NamesPage):
         figure.clear()
         found = max(self._found, key=lambda one: sum(a.named for a in one.accuracies), default=None)
         if found is not None and found.curve:
-            axes = figure.add_subplot()
+            axes = figure.add_axes(_CURVE_PLACE)
             axes.patch.set_alpha(0)
             examples, share, low, high = (list(column) for column in zip(*found.curve, strict=True))
             axes.fill_between(examples, [100 * v for v in low], [100 * v for v in high], color="#56b4e9", alpha=0.25)
