@@ -40,6 +40,18 @@ def curve_canvas(name: str, title: str, layout: Layout = "constrained") -> Any:
     return canvas
 
 
+def keep_margins(axes: Any, left: float, bottom: float, right: float, top: float) -> None:
+    """Keep axes at distances, in pixels, from the edges of their canvas, whatever its size."""
+    from matplotlib.transforms import Bbox
+
+    def locate(axes: Any, renderer: Any) -> Bbox:
+        canvas, whole = axes.figure.canvas, axes.figure.bbox
+        across, along = canvas.device_pixel_ratio / whole.width, canvas.device_pixel_ratio / whole.height
+        return Bbox.from_extents(left * across, bottom * along, 1 - right * across, 1 - top * along)
+
+    axes.set_axes_locator(locate)
+
+
 class CurvePlace(QWidget):
     """A place for a canvas, which is made when the place is seen, or :meth:`load` called, for the first time.
 

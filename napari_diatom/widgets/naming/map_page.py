@@ -35,7 +35,7 @@ _LOWEST: Final = 60
 _LARGE, _SMALL = 26.0, 9.0
 _CROWDED: Final = 20_000
 """Specimens without a name above which each is one pixel: larger points would take long, and hide each other."""
-_LISTED: Final = 14
+_LISTED: Final = 10
 """Taxa that the legend lists at most."""
 
 
@@ -208,7 +208,7 @@ class MapPage(NamesPage):
         axes.set_axis_off()
         nameless = places[ids < 0].T
         if nameless.shape[1] > _CROWDED:
-            axes.plot(*nameless, ",", color=_NAMELESS, alpha=0.6)
+            axes.plot(*nameless, ",", color=_NAMELESS, alpha=0.6, zorder=0)
         else:
             axes.scatter(*nameless, s=_SMALL, c=_NAMELESS, alpha=0.6, linewidths=0)
         # The rarest are drawn last, so that they are seen. All at once: hundreds of taxa would take seconds.
