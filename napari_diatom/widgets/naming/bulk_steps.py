@@ -68,6 +68,7 @@ class BulkSteps(QObject):
     def set_project(self, project: Project | None) -> None:
         """Work on another project, or on none."""
         self.finish(is_silent=True)
+        self._pause.end()
         self._queue = None if project is None else BulkQueue(project, self._tell)
 
     def name_each(self, taxa: Mapping[str, Mapping[str, str]], made: Made | None = None) -> None:
