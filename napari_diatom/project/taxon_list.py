@@ -13,7 +13,7 @@ from typing import Any, Final
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.taxa import genus_of
-from napari_diatom.core.text import quoted
+from napari_diatom.core.text import first_few, quoted
 from napari_diatom.core.text_files import read_delimited
 from napari_diatom.project.settings import KEYS, ProjectClass, class_of
 from napari_diatom.project.taxon_codes import CODE_SCHEMES, SCHEME_NAMES, code_clashes
@@ -230,5 +230,4 @@ def _shared(taxa: Mapping[str, Mapping[str, str]], field: str) -> list[str]:
 
 
 def _unusable(path: Path, problems: Sequence[str]) -> InputError:
-    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    return InputError(f"{path} is not a usable list of taxa: {'; '.join(problems[:_SHOWN])}{more}.")
+    return InputError(f"{path} is not a usable list of taxa: {first_few(problems, _SHOWN, '; ')}.")

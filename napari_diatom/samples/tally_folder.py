@@ -14,7 +14,7 @@ from napari_diatom import __version__
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
-from napari_diatom.core.text import either, many, printable
+from napari_diatom.core.text import either, first_few, many, printable
 from napari_diatom.core.text_files import read_bytes
 from napari_diatom.counting.workbook import TableSheet, write_sheets
 from napari_diatom.images.image_files import RESULTS_MARK
@@ -297,5 +297,4 @@ def _remarks_of_taxa(counts: ExportedCounts, merged: Mapping[str, str]) -> Itera
     counted = [counts.tally.taxa[t] for t in counts.counted_taxa()]
     unlisted = [name for name in counted if name not in counts.taxa.classes and counts.taxa.names.is_taxon(name)]
     if counts.taxa.file is not None and unlisted:
-        more = f" and {len(unlisted) - _SHOWN} more" if len(unlisted) > _SHOWN else ""
-        yield f"the list of taxa does not have {', '.join(unlisted[:_SHOWN])}{more}"
+        yield f"the list of taxa does not have {first_few(unlisted, _SHOWN)}"
