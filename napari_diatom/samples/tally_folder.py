@@ -22,7 +22,7 @@ from napari_diatom.project import clock
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.taxon_list import read_taxa
 from napari_diatom.samples.exchange.exported_counts import ExportedCounts
-from napari_diatom.samples.exchange.exports import EXPORTS, export_files, remove_exports, write_exports
+from napari_diatom.samples.exchange.exports import EXPORTS, export_files, exports_in, remove_exports, write_exports
 from napari_diatom.samples.image_samples import samples_by_pattern, samples_by_table
 from napari_diatom.samples.name_errors import name_errors_sheet, read_tested_names, report_of
 from napari_diatom.samples.protocol import PROTOCOL_FILE, left_out_names, write_protocol
@@ -158,6 +158,7 @@ def _check_folder(source: Path, out: Path, overwrite: bool) -> None:
     if out.resolve() == source.resolve() or (out / RESULTS_MARK).exists() or (out / PROJECT_FILE).exists():
         raise InputError(f"{out} holds a project or the results of count: name another folder for the tally.")
     there = [name for name in _FILES if (out / name).exists()]
+    there += [path.relative_to(out).as_posix() for path in exports_in(out / EXPORTS)]
     if there and not overwrite:
         raise InputError(f"{out} already holds {there[0]}: have it replaced (--overwrite), or name another folder.")
 
@@ -185,11 +186,11 @@ def _write(
 ) -> tuple[str, ...]:
     """Write all files and return their names."""
     out = options.out
+    remove_exports(out / EXPORTS)
     if (out / PROVENANCE).is_file():
         # Pages of the tally that is replaced.
         for page in (out / REPORTS).glob("*.html"):
             page.unlink()
-        remove_exports(out / EXPORTS)
     for name, sheet in sheets.items():
         write_sheet(out / name, sheet, options.choices.csv)
     for name in _NOT_ALWAYS:

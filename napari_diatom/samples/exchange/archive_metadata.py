@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from enum import Enum
+from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree
 
@@ -19,50 +19,48 @@ _TEXT: Final = "http://rs.tdwg.org/dwc/text/"
 _EML: Final = "eml://ecoinformatics.org/eml-2.1.1"
 
 
-class ArchiveTable(Enum):
-    """A table: its file, the type of its rows, and its columns, of which the first is the id of the event."""
+@dataclass(frozen=True)
+class ArchiveTable:
+    """A table of an archive.
 
-    EVENT = (
-        "event.txt",
-        f"{_DWC}Event",
-        (
-            *("eventID", "eventDate", "locationID", "locality", "habitat", "decimalLatitude", "decimalLongitude"),
-            *("sampleSizeValue", "sampleSizeUnit", "samplingProtocol", "samplingEffort"),
-        ),
-    )
-    OCCURRENCE = (
-        "occurrence.txt",
-        f"{_DWC}Occurrence",
-        (
-            *("eventID", "occurrenceID", "basisOfRecord", "scientificName", "scientificNameAuthorship"),
-            *("scientificNameID", "taxonRank", "kingdom", "genus", "identificationQualifier", "verbatimIdentification"),
-            *("individualCount", "organismQuantity", "organismQuantityType", "occurrenceStatus", "identifiedBy"),
-            "identificationRemarks",
-        ),
-    )
-    MEASUREMENT = (
-        "extendedmeasurementorfact.txt",
-        "http://rs.iobis.org/obis/terms/ExtendedMeasurementOrFact",
-        (
-            *("eventID", "occurrenceID", "measurementType", "measurementValue", "measurementUnit"),
-            "measurementMethod",
-        ),
-    )
+    Attributes
+    ----------
+    file : str
+        The name of its file.
+    row_type : str
+        The address of the type of its rows.
+    columns : tuple of str
+        The names of its columns, terms of Darwin Core; the first is the id of the event.
+    """
 
-    @property
-    def file(self) -> str:
-        """The name of its file."""
-        return self.value[0]
+    file: str
+    row_type: str
+    columns: tuple[str, ...]
 
-    @property
-    def row_type(self) -> str:
-        """The address of the type of its rows."""
-        return self.value[1]
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of its columns, terms of Darwin Core."""
-        return self.value[2]
+EVENTS: Final = ArchiveTable(
+    "event.txt",
+    f"{_DWC}Event",
+    (
+        *("eventID", "eventDate", "locationID", "locality", "habitat", "decimalLatitude", "decimalLongitude"),
+        *("sampleSizeValue", "sampleSizeUnit", "samplingProtocol", "samplingEffort"),
+    ),
+)
+OCCURRENCES: Final = ArchiveTable(
+    "occurrence.txt",
+    f"{_DWC}Occurrence",
+    (
+        *("eventID", "occurrenceID", "basisOfRecord", "scientificName", "scientificNameAuthorship"),
+        *("scientificNameID", "taxonRank", "kingdom", "genus", "identificationQualifier", "verbatimIdentification"),
+        *("individualCount", "organismQuantity", "organismQuantityType", "occurrenceStatus", "identifiedBy"),
+        "identificationRemarks",
+    ),
+)
+MEASUREMENTS: Final = ArchiveTable(
+    "extendedmeasurementorfact.txt",
+    "http://rs.iobis.org/obis/terms/ExtendedMeasurementOrFact",
+    ("eventID", "occurrenceID", "measurementType", "measurementValue", "measurementUnit", "measurementMethod"),
+)
 
 
 def meta_text(tables: Sequence[ArchiveTable]) -> str:

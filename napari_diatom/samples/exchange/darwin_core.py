@@ -12,7 +12,14 @@ from typing import Any, Final
 import numpy as np
 
 from napari_diatom.core.text import printable
-from napari_diatom.samples.exchange.archive_metadata import ArchiveTable, eml_text, meta_text
+from napari_diatom.samples.exchange.archive_metadata import (
+    EVENTS,
+    MEASUREMENTS,
+    OCCURRENCES,
+    ArchiveTable,
+    eml_text,
+    meta_text,
+)
 from napari_diatom.samples.exchange.export_choices import ExportChoices
 from napari_diatom.samples.exchange.exported_counts import ExportCheck, ExportedCounts
 from napari_diatom.samples.exchange.qualified_names import QualifiedName
@@ -62,7 +69,7 @@ def darwin_core_files(counts: ExportedCounts, choices: ExportChoices, check: Exp
                 if len(chosen):
                     occurrences.append(_occurrence(counts, s, t, basis, chosen))
                     measured += _occurrence_measurements(counts, s, occurrences[-1][1], chosen)
-    tables = [ArchiveTable.EVENT, ArchiveTable.OCCURRENCE, ArchiveTable.MEASUREMENT]
+    tables = (EVENTS, OCCURRENCES, MEASUREMENTS)
     files = {
         table.file: _table(table, rows) for table, rows in zip(tables, (events, occurrences, measured), strict=True)
     }
@@ -131,7 +138,7 @@ def _specimens(counts: ExportedCounts, s: int, t: int, basis: str) -> list[int]:
 def _event_measurements(counts: ExportedCounts, s: int) -> list[Row]:
     sample = counts.tally.samples[s]
     facts, tally = counts.facts_of(sample), counts.tally
-    rows = [(sample, "", "counted units", f"{tally.units[s].sum():.10g}", f"{tally.protocol.unit}s", "")]
+    rows: list[Row] = [(sample, "", "counted units", f"{tally.units[s].sum():.10g}", f"{tally.protocol.unit}s", "")]
     for name, kind, unit in _MEASURED:
         value = getattr(facts, name)
         if value is not None:

@@ -62,11 +62,15 @@ def write_exports(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
     return written
 
 
+def exports_in(folder: Path) -> list[Path]:
+    """Return the files in a folder that are called like exports."""
+    return [path for pattern in _FILES for path in sorted(folder.glob(pattern))]
+
+
 def remove_exports(folder: Path) -> None:
     """Remove the exports of a tally that is replaced; files of other names stay."""
-    for pattern in _FILES:
-        for path in sorted(folder.glob(pattern)):
-            path.unlink()
+    for path in exports_in(folder):
+        path.unlink()
     for path in sorted(folder.glob("plankton-toolbox/*")):
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
