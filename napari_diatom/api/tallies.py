@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def tally(
     source: AnyPath,
     out: AnyPath,
-    protocol: AnyPath = "plain",
+    protocol: AnyPath | None = None,
     *,
     samples: AnyPath | None = None,
     pattern: str = "",
@@ -38,10 +38,11 @@ def tally(
         A project, or a results folder of ``count``.
     out : path
         Folder for the tables.
-    protocol : str or path
-        ``plain``, ``france``, ``germany``, ``uk``, ``us``, ``poland``, or a ``protocol.yaml``.
+    protocol : str or path, optional
+        ``plain``, ``france``, ``germany``, ``uk``, ``us``, ``poland``, or a ``protocol.yaml``. By default that of the
+        project, or ``plain``.
     samples : path, optional
-        Table of samples, as CSV or XLSX.
+        Table of samples, as CSV or XLSX. By default a project has the facts of its samples.
     pattern : str
         Where the sample stands in the names of images, such as ``{sample}_*``. By default a project knows the samples,
         and ``count`` takes the folders.
@@ -78,7 +79,7 @@ def tally(
     options = TallyOptions(
         given_path(source, "source"),
         given_path(out, "out"),
-        str(given_path(protocol, "protocol")),
+        "" if protocol is None else str(given_path(protocol, "protocol")),
         optional_path(samples, "samples"),
         pattern,
         proposals,

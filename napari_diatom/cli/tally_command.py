@@ -24,11 +24,13 @@ def add_tally(commands: Any) -> None:
     parser.add_argument(
         "--protocol",
         type=text,
-        default="plain",
+        default="",
         metavar="FILE_OR_PRESET",
-        help="a protocol.yaml, or plain, france, germany, uk, us, poland (plain)",
+        help="a protocol.yaml, or plain, france, germany, uk, us, poland (the project's, or plain)",
     )
-    parser.add_argument("--samples", type=place, metavar="TABLE", help="facts of the samples, as CSV or XLSX")
+    parser.add_argument(
+        "--samples", type=place, metavar="TABLE", help="facts of the samples, as CSV or XLSX (those of the project)"
+    )
     parser.add_argument(
         "--pattern",
         type=text,

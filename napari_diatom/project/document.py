@@ -206,12 +206,12 @@ class Document:
             When the edit could not be put on disk.
         """
         known = self._content.known(ids, self.proposals)
-        taken: dict[str, Specimen] = {}
-        for id_ in known:
-            item = self.proposals[id_]
-            called = name(item.name) if callable(name) else name or item.name
-            taken[id_] = self._stamp(item if called == item.name else item.replace(name=called), reviewed)
-        return self._make("accept", taken, dict.fromkeys(known))
+        return self._make("accept", self._taken(known, reviewed, name), dict.fromkeys(known))
+
+    def confirm(self, ids: Iterable[str], name: Callable[[str], str]) -> Edit:
+        """Accept proposals that a person has seen, and mark the image as finished, as one edit. As :meth:`accept`."""
+        known = self._content.known(ids, self.proposals)
+        return self._make("confirm", self._taken(known, True, name), dict.fromkeys(known), "done")
 
     def reject(self, ids: Iterable[str]) -> Edit:
         """Drop proposals, and keep them in mind as :attr:`rejected`; raises as :meth:`accept`."""
@@ -341,6 +341,15 @@ class Document:
             if not edit.is_empty:
                 self.edited.emit(edit)
         return None if edit.is_empty else edit
+
+    def _taken(self, ids: Iterable[str], reviewed: bool, name: str | Callable[[str], str]) -> dict[str, Specimen]:
+        """Return proposals as they are when they are accepted."""
+        taken: dict[str, Specimen] = {}
+        for id_ in ids:
+            item = self.proposals[id_]
+            called = name(item.name) if callable(name) else name or item.name
+            taken[id_] = self._stamp(item if called == item.name else item.replace(name=called), reviewed)
+        return taken
 
     def _stamp(self, specimen: Specimen, reviewed: bool | None = None, now: str = "") -> Specimen:
         """Return a specimen that says who changed it, and when; a person's own is reviewed."""

@@ -20,6 +20,7 @@ from napari_diatom.counting.workbook import TableSheet, write_sheets
 from napari_diatom.images.image_files import RESULTS_MARK
 from napari_diatom.project import clock
 from napari_diatom.project.settings import PROJECT_FILE
+from napari_diatom.samples.counting_files import protocol_of_project, samples_file
 from napari_diatom.samples.image_samples import samples_by_pattern, samples_by_table
 from napari_diatom.samples.protocol import PROTOCOL_FILE, left_out_names, write_protocol
 from napari_diatom.samples.protocol_presets import protocol_of
@@ -57,9 +58,9 @@ class TallyOptions:
     out : Path
         Folder for the tables, which is made.
     protocol : str
-        Name of a preset, or the path of a ``protocol.yaml``.
+        Name of a preset, or the path of a ``protocol.yaml``; empty for that of the project, or the plain one.
     samples : Path or None
-        A table of samples.
+        A table of samples; None for the facts that the project has.
     pattern : str
         How the names of images begin with their sample, such as ``{sample}_*``; empty where the source says it.
     proposals : bool
@@ -72,7 +73,7 @@ class TallyOptions:
 
     source: Path
     out: Path
-    protocol: str = "plain"
+    protocol: str = ""
     samples: Path | None = None
     pattern: str = ""
     proposals: bool = False
@@ -141,8 +142,9 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
     if options.csv not in CSV_DIALECTS:
         raise InputError(f"csv is {quoted(options.csv)}; give one of {', '.join(CSV_DIALECTS)}.")
     _check_folder(options.source, options.out, options.overwrite)
-    protocol = protocol_of(options.protocol)
-    table = None if options.samples is None else read_samples(options.samples)
+    protocol = protocol_of(options.protocol) if options.protocol else protocol_of_project(options.source)
+    samples = options.samples or samples_file(options.source)
+    table = None if samples is None else read_samples(samples)
     source = read_source(options.source, options.proposals, monitor)
     names = {field.name: field.sample for field in source.specimens.fields}
     if options.pattern:
@@ -151,7 +153,7 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
         names = samples_by_table(names, table.samples.values())
     tally = tally_specimens(source.specimens, protocol, names)
     sheets = _sheets(tally, table)
-    facts = _provenance(options, source, tally)
+    facts = _provenance(samples, source, tally)
     written = _write(options, tally, sheets, facts)
     return WrittenTally(options.out, written, tally, tuple(_remarks(source, tally, table)), source, facts)
 
@@ -205,10 +207,9 @@ def _write(
     return (*sheets, PROTOCOL_FILE, PROVENANCE, WORKBOOK)
 
 
-def _provenance(options: TallyOptions, source: TallySource, tally: SampleTally) -> dict[str, Any]:
+def _provenance(table: Path | None, source: TallySource, tally: SampleTally) -> dict[str, Any]:
     """Return who or which model found the specimens, when, and the hashes of all that the tally is made of."""
     protocol = hashlib.sha256(tally.protocol.to_text().encode()).hexdigest()
-    table = options.samples
     return {
         "program": "napari-diatom",
         "version": __version__,

@@ -42,6 +42,7 @@ _ORDER_TITLES: Final[Mapping[Order, str]] = {
     "score": "lowest score first",
     "length": "longest first",
     "length/width": "slenderest first",
+    "class": "by class",
     "image": "by image",
 }
 _ORDER_TIPS: Final[Mapping[Order, str]] = {
@@ -50,6 +51,7 @@ _ORDER_TIPS: Final[Mapping[Order, str]] = {
     "score": "How certain the model was that this is a specimen. 1 if a person drew it",
     "length": "In µm if all pixel sizes are known, otherwise in pixels",
     "length/width": "Length divided by width",
+    "class": "In the order of the names of their classes",
     "image": "In the order of the images, and of the specimens in each image",
 }
 
@@ -77,6 +79,7 @@ class Gallery(QWidget):
         self._suggestions = suggestions
         self._project: Project | None = None
         self._entries: dict[str, list[Entry]] = {}
+        self._samples: dict[str, str] = {}
         self._waiting: deque[str] = deque()
         self._timer = QTimer(self)
         self._timer.setInterval(0)
@@ -107,8 +110,23 @@ class Gallery(QWidget):
         self._entries = {}
         self._model.forget_pictures()
         self._fill_classes()
+        self._fill_samples()
         self._waiting = deque() if project is None else deque(image.id for image in project.images)
         self._timer.start()
+        self._show()
+
+    def show_sample(self, sample: str, taxon: str = "") -> None:
+        """Show the specimens of one sample, those of all classes by class, or of one class the least alike first."""
+        for combo, data in (
+            (self._sample, sample),
+            (self._class, taxon),
+            (self._shown_status, ""),
+            (self._order, gallery_order.ORDERS[0] if taxon else "class"),
+        ):
+            with signals_blocked(combo):
+                combo.setCurrentIndex(max(combo.findData(data), 0))
+        # They are what the user waits for.
+        self._waiting = deque(sorted(self._waiting, key=lambda id_: not self._is_of_sample(id_)))
         self._show()
 
     def refresh(self, image_id: str) -> None:
@@ -153,6 +171,7 @@ class Gallery(QWidget):
             self._list.go_to(next(following, row))
 
     def _build(self) -> None:
+        self._sample = named(QComboBox(), "gallery_sample", "Which samples are shown", "Shown samples")
         self._class = named(QComboBox(), "gallery_class", "Which classes are shown", "Shown classes")
         self._shown_status = named(QComboBox(), "gallery_status", "Which statuses are shown", "Shown statuses")
         self._shown_status.addItem("any status", "")
@@ -174,14 +193,14 @@ class Gallery(QWidget):
         )
         self._counts = named(QLabel(), "gallery_counts")
         self._may_be = text_label("gallery_suggestions")
-        for combo in (self._class, self._shown_status, self._order):
+        for combo in (self._sample, self._class, self._shown_status, self._order):
             combo.currentIndexChanged.connect(self._show)
         self._new_class.activated.connect(self._take_class)
         self._new_status.activated.connect(self._take_status)
         self._delete.clicked.connect(lambda *_: self.delete())
         self._slide.clicked.connect(lambda *_: self._show_on_slide())
         top = QHBoxLayout()
-        for combo in (self._class, self._shown_status, self._order):
+        for combo in (self._sample, self._class, self._shown_status, self._order):
             top.addWidget(combo)
         top.addWidget(self._counts, 1)
         for part in (self._new_class, self._new_status, self._delete, self._slide):
@@ -201,12 +220,35 @@ class Gallery(QWidget):
                 for name in names:
                     combo.addItem(name, name)
 
+    def _fill_samples(self) -> None:
+        """Offer the samples, and keep the one that is shown; a project of one sample needs no choice."""
+        images = () if self._project is None else self._project.images
+        self._samples = {image.id: image.sample for image in images}
+        samples = sorted(set(self._samples.values()))
+        shown = self._sample.currentData()
+        with signals_blocked(self._sample):
+            self._sample.clear()
+            self._sample.addItem("all samples", None)
+            for sample in samples:
+                self._sample.addItem(sample or "no sample", sample)
+            self._sample.setCurrentIndex(max(self._sample.findData(shown), 0))
+        self._sample.setVisible(len(samples) > 1)
+
+    def _is_of_sample(self, image_id: str) -> bool:
+        """Return whether an image is of the sample that is shown."""
+        shown = self._sample.currentData()
+        return shown is None or self._samples.get(image_id) == shown
+
     def _list_some(self) -> None:
         """List the specimens of the next images."""
         end = time.monotonic() + _TURN_S
+        was_of_sample = bool(self._waiting) and self._is_of_sample(self._waiting[0])
         while self._waiting and time.monotonic() < end:
             self._list_image(self._waiting.popleft())
-        if self._waiting:
+        if self._waiting and was_of_sample and not self._is_of_sample(self._waiting[0]):
+            # All of the sample are listed; the others follow.
+            self._show()
+        elif self._waiting:
             self._summarise()
         else:
             self._timer.stop()
@@ -245,7 +287,7 @@ class Gallery(QWidget):
     def _show(self, *_: object) -> None:
         self._show_timer.stop()
         kept = {(entry.image_id, entry.id) for entry in self.selected()}
-        everything = [entry for image in self._entries.values() for entry in image]
+        everything = [entry for id_, image in self._entries.items() if self._is_of_sample(id_) for entry in image]
         order = self._order.currentData() or gallery_order.ORDERS[0]
         shown = gallery_order.ordered(
             everything, order, self._class.currentData() or "", self._shown_status.currentData()
