@@ -12,11 +12,12 @@ from psygnal import Signal
 from napari_diatom.core.annotations import repeated
 from napari_diatom.core.detections import PERSON, STATUSES
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import first_few
 from napari_diatom.project import clock
 from napari_diatom.project.class_names import renamed_edit
 from napari_diatom.project.edit_merging import Side
 from napari_diatom.project.edits import Change, Contents, Edit, State
-from napari_diatom.project.live_contents import LiveContents, listed_ids
+from napari_diatom.project.live_contents import LISTED_IDS, LiveContents
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.project.undo_history import UndoHistory
 
@@ -58,8 +59,8 @@ class EditLog(Protocol):
 class Document:
     """The specimens of one image and the proposals of models, changed by undoable edits.
 
-    A method that changes something makes one edit, appends it to the edit log and then emits :attr:`edited`. Where
-    the edit log has no room, the edit is made nevertheless, and the ``OutputError`` is raised in the end.
+    A method that changes something makes one edit, appends it to the edit log and then emits :attr:`edited`. Where the
+    edit log has no room, the edit is made nevertheless, and the ``OutputError`` is raised in the end.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ class Document:
         ids = [item.id for item in (*listed, *proposed)]
         used = sorted(set(ids) & (self.specimens.keys() | self.proposals.keys())) or list(repeated(ids))
         if used:
-            raise InputError(f"Specimens cannot be added under an id that is in use: {listed_ids(used)}.")
+            raise InputError(f"Specimens cannot be added under an id that is in use: {first_few(used, LISTED_IDS)}.")
         now = self._clock()
         new = {item.id: item if stamped and item.annotator else self._stamp(item, now=now) for item in listed}
         offered = {item.id: item.replace(reviewed=False) for item in proposed}
@@ -186,8 +187,10 @@ class Document:
         ids = self._content.known(shapes, self.specimens)
         return self._make(label, {id_: self._stamp(self.specimens[id_].reshaped(shapes[id_]), True) for id_ in ids})
 
-    def accept(self, ids: Iterable[str], reviewed: bool = True, name: str | Callable[[str], str] = "") -> Edit:
-        """Make proposals specimens.
+    def accept(
+        self, ids: Iterable[str], reviewed: bool = True, name: str | Callable[[str], str] = "", done: bool = False
+    ) -> Edit:
+        """Make proposals specimens; raises as :meth:`remove`.
 
         Parameters
         ----------
@@ -197,24 +200,19 @@ class Document:
             Whether a person has looked at each of them.
         name : str or callable
             The class to give them, or what turns theirs into it; empty leaves them theirs.
-
-        Raises
-        ------
-        InputError
-            When there is no such proposal.
-        OutputError
-            When the edit could not be put on disk.
+        done : bool
+            Whether the image is finished with that.
         """
         known = self._content.known(ids, self.proposals)
-        return self._make("accept", self._taken(known, reviewed, name), dict.fromkeys(known))
-
-    def confirm(self, ids: Iterable[str], name: Callable[[str], str]) -> Edit:
-        """Accept proposals that a person has seen, and mark the image as finished, as one edit. As :meth:`accept`."""
-        known = self._content.known(ids, self.proposals)
-        return self._make("confirm", self._taken(known, True, name), dict.fromkeys(known), "done")
+        taken: dict[str, Specimen] = {}
+        for id_ in known:
+            item = self.proposals[id_]
+            called = name(item.name) if callable(name) else name or item.name
+            taken[id_] = self._stamp(item if called == item.name else item.replace(name=called), reviewed)
+        return self._make("confirm" if done else "accept", taken, dict.fromkeys(known), "done" if done else None)
 
     def reject(self, ids: Iterable[str]) -> Edit:
-        """Drop proposals, and keep them in mind as :attr:`rejected`; raises as :meth:`accept`."""
+        """Drop proposals, and keep them in mind as :attr:`rejected`; raises as :meth:`remove`."""
         known = self._content.known(ids, self.proposals)
         return self._make("reject", {}, dict.fromkeys(known), rejected={id_: self.proposals[id_] for id_ in known})
 
@@ -241,7 +239,7 @@ class Document:
         old = [id_ for id_, item in self.proposals.items() if item.origin == origin]
         used = sorted(new.keys() & (self.specimens.keys() | (self.proposals.keys() - set(old))))
         if used:
-            raise InputError(f"Specimens cannot be proposed under an id that is in use: {listed_ids(used)}.")
+            raise InputError(f"Specimens cannot be proposed under an id that is in use: {first_few(used, LISTED_IDS)}.")
         state: State = "machine" if self._content.state == "untouched" and new else self._content.state
         return self._finish(self._content.edit("propose", {}, dict.fromkeys(old) | new, state))
 
@@ -341,15 +339,6 @@ class Document:
             if not edit.is_empty:
                 self.edited.emit(edit)
         return None if edit.is_empty else edit
-
-    def _taken(self, ids: Iterable[str], reviewed: bool, name: str | Callable[[str], str]) -> dict[str, Specimen]:
-        """Return proposals as they are when they are accepted."""
-        taken: dict[str, Specimen] = {}
-        for id_ in ids:
-            item = self.proposals[id_]
-            called = name(item.name) if callable(name) else name or item.name
-            taken[id_] = self._stamp(item if called == item.name else item.replace(name=called), reviewed)
-        return taken
 
     def _stamp(self, specimen: Specimen, reviewed: bool | None = None, now: str = "") -> Specimen:
         """Return a specimen that says who changed it, and when; a person's own is reviewed."""

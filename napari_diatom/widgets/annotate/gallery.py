@@ -28,6 +28,7 @@ from napari_diatom.project.edits import Contents
 from napari_diatom.project.gallery_order import Entry, Order
 from napari_diatom.project.project import Project
 from napari_diatom.widgets.annotate.gallery_suggestions import GallerySuggestions
+from napari_diatom.widgets.annotate.sample_choice import SampleChoice
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pictured_specimens import PictureView
 from napari_diatom.widgets.common.text_labels import text_label
@@ -79,7 +80,6 @@ class Gallery(QWidget):
         self._suggestions = suggestions
         self._project: Project | None = None
         self._entries: dict[str, list[Entry]] = {}
-        self._samples: dict[str, str] = {}
         self._waiting: deque[str] = deque()
         self._timer = QTimer(self)
         self._timer.setInterval(0)
@@ -110,7 +110,7 @@ class Gallery(QWidget):
         self._entries = {}
         self._model.forget_pictures()
         self._fill_classes()
-        self._fill_samples()
+        self._sample.set_project(project)
         self._waiting = deque() if project is None else deque(image.id for image in project.images)
         self._timer.start()
         self._show()
@@ -126,7 +126,7 @@ class Gallery(QWidget):
             with signals_blocked(combo):
                 combo.setCurrentIndex(max(combo.findData(data), 0))
         # They are what the user waits for.
-        self._waiting = deque(sorted(self._waiting, key=lambda id_: not self._is_of_sample(id_)))
+        self._waiting = deque(sorted(self._waiting, key=lambda id_: not self._sample.has(id_)))
         self._show()
 
     def refresh(self, image_id: str) -> None:
@@ -171,7 +171,7 @@ class Gallery(QWidget):
             self._list.go_to(next(following, row))
 
     def _build(self) -> None:
-        self._sample = named(QComboBox(), "gallery_sample", "Which samples are shown", "Shown samples")
+        self._sample = SampleChoice()
         self._class = named(QComboBox(), "gallery_class", "Which classes are shown", "Shown classes")
         self._shown_status = named(QComboBox(), "gallery_status", "Which statuses are shown", "Shown statuses")
         self._shown_status.addItem("any status", "")
@@ -195,8 +195,8 @@ class Gallery(QWidget):
         self._may_be = text_label("gallery_suggestions")
         for combo in (self._sample, self._class, self._shown_status, self._order):
             combo.currentIndexChanged.connect(self._show)
-        self._new_class.activated.connect(self._take_class)
-        self._new_status.activated.connect(self._take_status)
+        self._new_class.activated.connect(partial(self._take, self._new_class, self.set_class))
+        self._new_status.activated.connect(partial(self._take, self._new_status, self.set_status))
         self._delete.clicked.connect(lambda *_: self.delete())
         self._slide.clicked.connect(lambda *_: self._show_on_slide())
         top = QHBoxLayout()
@@ -220,32 +220,13 @@ class Gallery(QWidget):
                 for name in names:
                     combo.addItem(name, name)
 
-    def _fill_samples(self) -> None:
-        """Offer the samples, and keep the one that is shown; a project of one sample needs no choice."""
-        images = () if self._project is None else self._project.images
-        self._samples = {image.id: image.sample for image in images}
-        samples = sorted(set(self._samples.values()))
-        shown = self._sample.currentData()
-        with signals_blocked(self._sample):
-            self._sample.clear()
-            self._sample.addItem("all samples", None)
-            for sample in samples:
-                self._sample.addItem(sample or "no sample", sample)
-            self._sample.setCurrentIndex(max(self._sample.findData(shown), 0))
-        self._sample.setVisible(len(samples) > 1)
-
-    def _is_of_sample(self, image_id: str) -> bool:
-        """Return whether an image is of the sample that is shown."""
-        shown = self._sample.currentData()
-        return shown is None or self._samples.get(image_id) == shown
-
     def _list_some(self) -> None:
         """List the specimens of the next images."""
         end = time.monotonic() + _TURN_S
-        was_of_sample = bool(self._waiting) and self._is_of_sample(self._waiting[0])
+        was_of_sample = bool(self._waiting) and self._sample.has(self._waiting[0])
         while self._waiting and time.monotonic() < end:
             self._list_image(self._waiting.popleft())
-        if self._waiting and was_of_sample and not self._is_of_sample(self._waiting[0]):
+        if self._waiting and was_of_sample and not self._sample.has(self._waiting[0]):
             # All of the sample are listed; the others follow.
             self._show()
         elif self._waiting:
@@ -287,7 +268,7 @@ class Gallery(QWidget):
     def _show(self, *_: object) -> None:
         self._show_timer.stop()
         kept = {(entry.image_id, entry.id) for entry in self.selected()}
-        everything = [entry for id_, image in self._entries.items() if self._is_of_sample(id_) for entry in image]
+        everything = [entry for id_, image in self._entries.items() if self._sample.has(id_) for entry in image]
         order = self._order.currentData() or gallery_order.ORDERS[0]
         shown = gallery_order.ordered(
             everything, order, self._class.currentData() or "", self._shown_status.currentData()
@@ -334,17 +315,12 @@ class Gallery(QWidget):
         if touched:
             self.edited.emit(list(touched))
 
-    def _take_class(self, index: int) -> None:
-        name = self._new_class.itemData(index)
-        self._new_class.setCurrentIndex(0)
-        if name:
-            self.set_class(name)
-
-    def _take_status(self, index: int) -> None:
-        status = self._new_status.itemData(index)
-        self._new_status.setCurrentIndex(0)
-        if status:
-            self.set_status(status)
+    def _take(self, combo: QComboBox, change: Callable[[str], None], index: int) -> None:
+        """Change the selected specimens as chosen, and offer the choice again."""
+        chosen = combo.itemData(index)
+        combo.setCurrentIndex(0)
+        if chosen:
+            change(chosen)
 
     def _show_on_slide(self) -> None:
         index = self._list.currentIndex()

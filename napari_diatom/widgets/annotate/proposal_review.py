@@ -122,8 +122,7 @@ class ProposalReview:
         """Accept proposals. A class that the project does not have is replaced by the chosen class."""
         others = {document.proposals[id_].name for id_ in ids if id_ in document.proposals}
         others = {name for name in others if self._canvas.class_of(name) != name}
-        accept = document.confirm if is_done else document.accept
-        edit = accept(ids, name=self._canvas.class_of)
+        edit = document.accept(ids, name=self._canvas.class_of, done=is_done)
         missing = {item.name for item in edit.after.values() if item is not None} - {
             entry.name for entry in self._canvas.classes
         }
