@@ -162,9 +162,14 @@ def _check_folder(source: Path, out: Path, overwrite: bool) -> None:
     """Refuse to write over something else."""
     if out.resolve() == source.resolve() or (out / RESULTS_MARK).exists() or (out / PROJECT_FILE).exists():
         raise InputError(f"{out} holds a project or the results of count: name another folder for the tally.")
-    there = [name for name in _FILES if (out / name).exists()]
+    there = tally_files(out)
     if there and not overwrite:
         raise InputError(f"{out} already holds {there[0]}: have it replaced (--overwrite), or name another folder.")
+
+
+def tally_files(folder: Path) -> list[str]:
+    """Return the names of the files of a tally that are in a folder."""
+    return [name for name in _FILES if (folder / name).exists()]
 
 
 def _sheets(tally: SampleTally, table: SampleTable | None) -> dict[str, TableSheet]:

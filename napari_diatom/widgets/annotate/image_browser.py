@@ -163,6 +163,8 @@ class ImageBrowser(QWidget):
     """Another image is selected in the list, or none."""
     listed = Signal()
     """The images of a project were counted, or those of another one."""
+    shown = Signal(str)
+    """Id of the image that is marked as open now, empty for none."""
     counted = Signal(object)
     """The :class:`~napari_diatom.project.summary.Tally` of an image that has changed."""
 
@@ -246,11 +248,13 @@ class ImageBrowser(QWidget):
             index = self._filter.mapFromSource(self._model.index(row))
             self._list.setCurrentIndex(index)
             self._list.scrollTo(index)
+        self.shown.emit(image_id)
 
     def show_none(self) -> None:
         """Mark no image as open, so that any can be chosen."""
         self._current = ""
         self._list.clearSelection()
+        self.shown.emit("")
 
     def step(self, by: int) -> None:
         """Choose the image ``by`` rows further down the list."""
