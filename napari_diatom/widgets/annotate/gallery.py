@@ -35,6 +35,8 @@ from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.naming.names_page import page_shortcut
 from napari_diatom.widgets.naming.offers import OFFERED
 
+_LETTERS: Final = 12
+"""Of the names of samples and classes that are seen in any case."""
 _TURN_S: Final = 0.02
 """Seconds in one turn of the event loop after which no other image is listed."""
 _ORDER_TITLES: Final[Mapping[Order, str]] = {
@@ -202,6 +204,10 @@ class Gallery(QWidget):
         top = QHBoxLayout()
         for combo in (self._sample, self._class, self._shown_status, self._order):
             top.addWidget(combo)
+        for combo in (self._sample, self._class, self._order, self._new_class):
+            # Long names of taxa would make the window wider than a small screen.
+            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            combo.setMinimumContentsLength(_LETTERS)
         top.addWidget(self._counts, 1)
         for part in (self._new_class, self._new_status, self._delete, self._slide):
             top.addWidget(part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from napari_diatom.widgets.annotate.widget import AnnotateWidget
 
-CONFIRM_KEY = "Space"
+CONFIRM_KEY: Final = "Space"
 """napari's name of the key that confirms a field on the canvas."""
+_NOTHING_YET: Final = "Nobody has looked at this field yet. Press Space again if it is empty; Alt+R runs the model."
 
 
 class CountSession(QObject):
@@ -149,9 +150,7 @@ class CountSession(QObject):
         assert document is not None
         if not document.specimens and not document.proposals and document.state == "untouched" and self._asked != field:
             self._asked = field
-            self.said.emit(
-                "Nothing was looked for in this field. Press Space again if it is empty; Alt+R finds valves."
-            )
+            self.said.emit(_NOTHING_YET)
             return
         edit = self._editor.confirm()
         if edit is None:

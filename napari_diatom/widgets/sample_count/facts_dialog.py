@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_diatom.core.text import either
+from napari_diatom.core.text import many
 from napari_diatom.project.project import Project
 from napari_diatom.samples.counting_files import change_facts, facts_of_project, take_samples
 from napari_diatom.samples.sample_facts import COLUMNS, SampleFacts, read_samples, texts_of_facts
@@ -93,10 +93,7 @@ class FactsDialog(QDialog):
             table = read_samples(path)
             left = take_samples(self._project, table)
             are = f" No image belongs to {', '.join(left)} yet." if left else ""
-            number = len(table.samples)
-            self.taken.emit(
-                f"The facts of {number} {either(number, 'sample', 'samples')} were taken from {path.name}.{are}"
-            )
+            self.taken.emit(f"The facts of {many(len(table.samples), 'sample')} were taken from {path.name}.{are}")
             super().accept()
 
     def _fill(self, form: QFormLayout, known: dict[str, SampleFacts]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSize, Qt, Signal
 from qtpy.QtWidgets import QHeaderView, QTableView, QWidget
 
 from napari_diatom.samples.live_tally import FieldCount
@@ -20,6 +20,7 @@ _COLUMNS: Final = {
     "count": "What was counted in it",
     "proposed": "What a model proposes besides; it does not count yet",
 }
+_HEIGHT: Final = 120
 
 
 class CountedFields(QAbstractTableModel):
@@ -115,6 +116,10 @@ class FieldsTable(QTableView):
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         self.clicked.connect(self._choose)
         self.activated.connect(self._choose)
+
+    def sizeHint(self) -> QSize:
+        """Return a size that leaves room for the rest of the dock on a small screen."""
+        return QSize(240, _HEIGHT)
 
     def set_rows(self, rows: Sequence[FieldCount], is_open: str, is_next: str) -> None:
         """Show other fields, and the one that is open."""

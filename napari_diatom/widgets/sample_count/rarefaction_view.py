@@ -17,7 +17,7 @@ from napari_diatom.widgets.common.object_names import named
 _CURVE: Final = QColor("#56b4e9")
 _TARGET: Final = QColor("#e69f00")
 _MARGIN: Final = 6.0
-_HEIGHT: Final = 96
+_HEIGHT: Final = 84
 
 
 class RarefactionView(QWidget):
@@ -56,6 +56,10 @@ class RarefactionView(QWidget):
         )
         self.update()
 
+    def clear(self) -> None:
+        """Show no curve."""
+        self.set_curve(np.empty(0, dtype=np.int64), np.empty(0), math.nan, 0)
+
     def curve(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the sizes and taxa that are shown."""
         return self._sizes, self._taxa
@@ -64,8 +68,9 @@ class RarefactionView(QWidget):
         """Return what stands in the corner of the curve."""
         if not len(self._sizes):
             return "No specimen counts yet."
+        seen = many(round(float(self._taxa[-1])), "taxon", "taxa")
         covered = "" if math.isnan(self._coverage) else f", coverage {100 * self._coverage:.1f} %"
-        return f"{many(round(float(self._taxa[-1])), 'taxon', 'taxa')} in {many(int(self._sizes[-1]), 'specimen')}{covered}"
+        return f"{seen} in {many(int(self._sizes[-1]), 'specimen')}{covered}"
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paint the curve in the colours of the theme."""
@@ -87,11 +92,8 @@ class RarefactionView(QWidget):
         if len(self._sizes):
             self._paint_curve(painter, area, faint, most)
         painter.setPen(ink)
-        painter.drawText(
-            area.adjusted(0, 0, -_MARGIN, -_MARGIN),
-            Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom,
-            self.text(),
-        )
+        corner = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom
+        painter.drawText(area.adjusted(0, 0, -_MARGIN, -_MARGIN), corner, self.text())
         painter.end()
 
     def _paint_curve(self, painter: QPainter, area: QRectF, faint: QColor, most: float) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, QSize, Qt, Signal
 from qtpy.QtGui import QFont
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
@@ -20,8 +20,9 @@ _COLUMNS: Final = {
     "count": "What its specimens count, in the unit of the protocol",
     "share": "Of the count, in %",
     "95 %": "Wilson's interval of the share, in %",
-    "left out": "Its specimens that do not count by the protocol",
+    "out": "Its specimens that do not count by the protocol",
 }
+_HEIGHT: Final = 150
 _RIGHT: Final = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -115,6 +116,10 @@ class TaxaTable(QTableView):
         self.clicked.connect(self._choose)
         self.activated.connect(self._choose)
 
+    def sizeHint(self) -> QSize:
+        """Return a size that leaves room for the rest of the dock on a small screen."""
+        return QSize(240, _HEIGHT)
+
     def set_rows(self, rows: Sequence[TaxonCount]) -> None:
         """Show other counts; the taxon that is selected stays so."""
         current = self.currentIndex()
@@ -148,7 +153,7 @@ def percent(share: float) -> str:
 
 
 def _cells(row: TaxonCount) -> tuple[str, ...]:
-    interval = "" if math.isnan(row.low) else f"{percent(row.low)} – {percent(row.high)}"
+    interval = "" if math.isnan(row.low) else f"{percent(row.low)}-{percent(row.high)}"
     left = sum(row.left_out[k] for k in (BY_STATUS, BY_EDGE, BY_NAME))
     return row.taxon, f"{row.units:g}", percent(row.share), interval, str(left) if left else ""
 

@@ -137,6 +137,7 @@ class SampleCountWidget(QWidget):
 
     def _build(self) -> None:
         self._title = text_label("count_project")
+        self._title.setText("No project is open.")
         self._open = named(QPushButton("Open a project..."), "count_open", "Open a project in Annotate diatoms")
         self._sample = named(QComboBox(), "sample", "Which sample is counted", "Sample")
         self._protocol = named(
@@ -198,8 +199,8 @@ class SampleCountWidget(QWidget):
         """Offer the samples of the project, and the protocols."""
         session = self._session
         project, own = session.project, session.protocol
-        self._title.setText("No project is open." if project is None else project.folder.name)
-        self._open.setVisible(project is None)
+        for part in (self._title, self._open):
+            part.setVisible(project is None)
         preset = next((name for name, make in PRESETS.items() if make() == own), "")
         with signals_blocked(self._sample), signals_blocked(self._protocol):
             self._sample.clear()
@@ -246,7 +247,7 @@ class SampleCountWidget(QWidget):
         found, sample = self._session.counted, self._session.sample
         numbers = None if found is None else found.numbers[0, found.is_shared]
         if found is None or numbers is None or not numbers.any():
-            self._curve.set_curve(*rarefaction_curve([]), float("nan"), 0)
+            self._curve.clear()
             return
         progress = found.progress(sample)
 
