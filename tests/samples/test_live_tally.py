@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,9 +87,7 @@ def assert_alike(live: LiveTally, tally: SampleTally) -> None:
     assert live.samples == tally.samples
     for s, sample in enumerate(tally.samples):
         counted = live.counted(sample)
-        assert list(taxon_counts(counted, sample)) == pytest.approx(list(taxon_counts(tally, sample)), nan_ok=True) or [
-            str(row) for row in taxon_counts(counted, sample)
-        ] == [str(row) for row in taxon_counts(tally, sample)]
+        assert repr(list(taxon_counts(counted, sample))) == repr(list(taxon_counts(tally, sample)))
         assert str(counted.progress(sample)) == str(tally.progress(sample))
         names = [tally.specimens.fields[k].name for k in tally.fields_of(sample)]
         assert [field.image.id for field in counted.fields] == names
@@ -128,7 +125,7 @@ def test_what_the_files_say_is_counted_as_what_is_open_and_as_tally_reads_it(tmp
             document = project.document(place.id)
             boxes = rng.uniform((0, 0, 5, 5, -1.5), (WIDTH, HEIGHT, 30, 20, 1.5), (30, 5)).tolist()
             document.add([Specimen.rectangle(box, TAXA[k % 4], status=STATUSES[k % 6]) for k, box in enumerate(boxes)])
-            document.add([Specimen.polygon(((outline + (d, number),),), TAXA[0]) for d in (-4, 0, 20, 47)])
+            document.add([Specimen.polygon(((outline + np.array([d, number]),),), TAXA[0]) for d in (-4, 0, 20, 47)])
         project.flush()
         for place in project.images:
             there, read = of_document(place, project.document(place.id)), of_files(project.folder, place)
