@@ -109,7 +109,8 @@ def _annotate(viewer: napari.Viewer, widget: Any) -> None:
 
 def _count(viewer: napari.Viewer, widget: Any) -> None:
     annotate = open_dock(viewer, "Annotate diatoms")
-    annotate.open_project(_project("count", done=True))
+    annotate.open_project(screenshots.counted_project(_FOLDER / "count"))
+    annotate.open_image("stream_crowded_20x")
     widget.parentWidget().raise_()
     spin(2)
 

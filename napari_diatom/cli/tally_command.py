@@ -24,7 +24,6 @@ def add_tally(commands: Any) -> None:
     parser.add_argument(
         "--protocol",
         type=text,
-        default="",
         metavar="FILE_OR_PRESET",
         help="a protocol.yaml, or plain, france, germany, uk, us, poland (the project's, or plain)",
     )
@@ -59,7 +58,7 @@ def _run_tally(arguments: argparse.Namespace) -> int:
     options = TallyOptions(
         arguments.source,
         out,
-        arguments.protocol,
+        arguments.protocol or "",
         arguments.samples,
         arguments.pattern or "",
         arguments.proposals,
