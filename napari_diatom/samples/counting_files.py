@@ -1,6 +1,6 @@
 """What a project keeps of its count: the protocol and the facts of its samples, in two files of its folder.
 
-A project that nobody has counted has neither file.
+A project that nobody has counted has neither file. Earlier versions of both are kept in ``.history``.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from napari_diatom.project import backups
 from napari_diatom.project.folder_lock import check_there
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.samples.image_samples import sample_of, samples_by_table
-from napari_diatom.samples.protocol import SampleProtocol, read_protocol, write_protocol
+from napari_diatom.samples.protocol import SampleProtocol, read_protocol
 from napari_diatom.samples.protocol_presets import plain
 from napari_diatom.samples.sample_facts import SampleFacts, SampleTable, read_samples, texts_of_facts
-from napari_diatom.samples.table_files import table_sheet, write_sheet
+from napari_diatom.samples.table_files import sheet_text, table_sheet
 
 PROTOCOL_OF_PROJECT: Final = "diatom-protocol.yaml"
 SAMPLES_OF_PROJECT: Final = "diatom-samples.csv"
@@ -47,7 +48,7 @@ def protocol_of_project(folder: Path) -> SampleProtocol:
 def keep_protocol(folder: Path, protocol: SampleProtocol) -> None:
     """Count a project by a protocol from now on. Raises OutputError when that cannot be written."""
     check_there(folder)
-    write_protocol(folder / PROTOCOL_OF_PROJECT, protocol)
+    backups.rewrite(folder, folder / PROTOCOL_OF_PROJECT, protocol.to_text())
 
 
 def facts_of_project(folder: Path) -> dict[str, SampleFacts]:
@@ -68,7 +69,7 @@ def keep_facts(folder: Path, facts: Mapping[str, SampleFacts]) -> None:
     rows = [texts_of_facts(one) for one in facts.values()]
     columns = tuple((name, "") for name in dict.fromkeys(name for row in rows for name in row))
     sheet = table_sheet("samples", columns, ([row.get(name, "") for name, _ in columns] for row in rows))
-    write_sheet(folder / SAMPLES_OF_PROJECT, sheet)
+    backups.rewrite(folder, folder / SAMPLES_OF_PROJECT, sheet_text(sheet))
 
 
 def take_samples(project: Project, table: SampleTable) -> list[str]:

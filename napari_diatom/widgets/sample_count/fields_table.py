@@ -114,6 +114,8 @@ class FieldsTable(QTableView):
         assert header is not None
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        # The rows that are seen: all of hundreds would be measured at every edit.
+        header.setResizeContentsPrecision(0)
         self.clicked.connect(self._choose)
         self.activated.connect(self._choose)
 

@@ -113,6 +113,8 @@ class TaxaTable(QTableView):
         assert header is not None
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        # The rows that are seen: all of hundreds would be measured at every edit.
+        header.setResizeContentsPrecision(0)
         self.clicked.connect(self._choose)
         self.activated.connect(self._choose)
 

@@ -53,7 +53,8 @@ _BUTTON_KEYS: Final = (
     ButtonKey("Alt+T", "write_tally", "write the tally"),
 )
 _ON_CANVAS: Final = (("Space", "on the image: confirm the field, and open the next one"),)
-_FROM_FILE: Final = "from a file"
+_FROM_FILE, _OWN = "from a file", "own"
+"""Data of the protocols that are no presets."""
 _CURVE_MS: Final = 200
 """Time without a change after which the rarefaction curve is worked out again."""
 
@@ -71,6 +72,7 @@ class SampleCountWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._session = session = CountSession(self, napari_viewer)
+        self._own: SampleProtocol | None = None
         self._writer = TallyWriter(self)
         self._background = BackgroundWork(self)
         self._curve_timer = QTimer(self)
@@ -199,8 +201,12 @@ class SampleCountWidget(QWidget):
         """Offer the samples of the project, and the protocols."""
         session = self._session
         project, own = session.project, session.protocol
+        if project is None:
+            self._own = None
         for part in (self._title, self._open):
             part.setVisible(project is None)
+        if not any(make() == own for make in PRESETS.values()):
+            self._own = own
         preset = next((name for name, make in PRESETS.items() if make() == own), "")
         with signals_blocked(self._sample), signals_blocked(self._protocol):
             self._sample.clear()
@@ -208,12 +214,13 @@ class SampleCountWidget(QWidget):
                 self._sample.addItem(sample, sample)
             self._sample.setCurrentIndex(self._sample.findData(session.sample))
             self._protocol.clear()
-            if not preset:
-                self._protocol.addItem(f"{own.name} (of this project)", own)
+            if self._own is not None:
+                # It can be chosen again after another one.
+                self._protocol.addItem(f"{self._own.name} (of this project)", _OWN)
             for name, make in PRESETS.items():
                 self._protocol.addItem(f"{name}: {_rules(make())}", name)
             self._protocol.addItem("from a file ...", _FROM_FILE)
-            self._protocol.setCurrentIndex(self._protocol.findData(preset) if preset else 0)
+            self._protocol.setCurrentIndex(self._protocol.findData(preset or _OWN))
         for part in (self._sample, self._protocol, self._facts, self._next, self._confirm, self._review, self._write):
             part.setEnabled(project is not None and bool(session.samples))
 
@@ -264,7 +271,9 @@ class SampleCountWidget(QWidget):
             path, _ = QFileDialog.getOpenFileName(self, "Protocol", "", "Protocols (*.yaml *.yml)")
             if path:
                 self.use_protocol(Path(path))
-        elif isinstance(chosen, str):
+        elif chosen == _OWN and self._own is not None:
+            self._session.set_protocol(self._own)
+        elif chosen in PRESETS:
             self._session.set_protocol(PRESETS[chosen]())
 
     def _on_facts(self, text: str) -> None:
