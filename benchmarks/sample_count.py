@@ -165,7 +165,7 @@ def tallied(folder: Path) -> list[tuple[str, str]]:
     from napari_diatom.samples.taxon_counts import taxon_counts
 
     tally = tally_specimens(read_source(folder).specimens, plain())
-    return [(row.taxon, f"{row.units:g}") for row in taxon_counts(tally, tally.samples[0])]
+    return [(row.taxon, f"{row.units:.10g}") for row in taxon_counts(tally, tally.samples[0])]
 
 
 def make_project(folder: Path, specimens: int, taxa: int, images: int) -> Path:

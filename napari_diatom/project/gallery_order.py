@@ -90,7 +90,8 @@ def ordered(some: Sequence[Entry], order: Order, name: str = "", status: str = "
     elif order == "length/width":
         keys = -_sizes(some)[:, 1]
     elif order == "class":
-        keys = np.unique(np.array([entry.name for entry in some], dtype=np.str_), return_inverse=True)[1]
+        names = {name: number for number, name in enumerate(sorted({entry.name for entry in some}))}
+        keys = np.array([float(names[entry.name]) for entry in some])
     return [
         entry
         for entry in (some[i] for i in np.argsort(keys, kind="stable").tolist())

@@ -155,7 +155,7 @@ class SampleTally(SampleCounts):
     def fields_to_target(self, sample: str) -> int | None:
         """Return how many fields, in the protocol's order, have the target between them; None where all have less."""
         weights = self.weights * self.is_target[self.specimens.taxon]
-        by_field = np.bincount(self.specimens.field, weights, len(self.specimens.fields))
+        by_field = np.bincount(self.specimens.field, weights, len(self.specimens.fields)).astype(np.float64)
         return fields_until(by_field[self.fields_of(sample)], self.protocol.target)
 
     def _sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -173,6 +173,7 @@ class CountSession(QObject):
         except DiatomError as error:
             self.failed.emit(str(error))
             return
+        self._count()
         kept = 0 if turned is None else turned.kept
         also = f" {kept} specimens changed since stay as they are." if kept else ""
         self.said.emit(f"{step.image_ids[0]} is not confirmed any more.{also}")

@@ -87,7 +87,7 @@ class CountedFields(QAbstractTableModel):
     def _cells(self, row: FieldCount) -> tuple[str, ...]:
         mark = "open" if row.image.id == self._open else "next" if row.image.id == self._next else ""
         state = "cannot be read" if row.problem else STATE_TITLES[row.state]
-        count = f"{row.units:g}" if row.units or row.is_done else ""
+        count = f"{row.units:.10g}" if row.units or row.is_done else ""
         return mark, row.image.id, state, count, str(row.proposals) if row.proposals else ""
 
 

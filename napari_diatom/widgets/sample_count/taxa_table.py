@@ -157,7 +157,7 @@ def percent(share: float) -> str:
 def _cells(row: TaxonCount) -> tuple[str, ...]:
     interval = "" if math.isnan(row.low) else f"{percent(row.low)}-{percent(row.high)}"
     left = sum(row.left_out[k] for k in (BY_STATUS, BY_EDGE, BY_NAME))
-    return row.taxon, f"{row.units:g}", percent(row.share), interval, str(left) if left else ""
+    return row.taxon, f"{row.units:.10g}", percent(row.share), interval, str(left) if left else ""
 
 
 def _explained(row: TaxonCount) -> str:

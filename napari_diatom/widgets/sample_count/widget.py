@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
@@ -101,7 +104,8 @@ class SampleCountWidget(QWidget):
         editor = open_dock(self._viewer, ANNOTATE)
         editor.ask_for_project()
         if self._session.project is not None:
-            open_dock(self._viewer, COUNT)
+            # A new dock comes to the front in the next turn of the event loop, and this one has to follow.
+            QTimer.singleShot(0, partial(open_dock, self._viewer, COUNT))
 
     def use_protocol(self, path: Path) -> None:
         """Count by the protocol of a file, and keep it in the project."""
@@ -203,8 +207,8 @@ class SampleCountWidget(QWidget):
         project, own = session.project, session.protocol
         if project is None:
             self._own = None
-        for part in (self._title, self._open):
-            part.setVisible(project is None)
+        self._title.setVisible(project is None)
+        self._open.setVisible(project is None)
         if not any(make() == own for make in PRESETS.values()):
             self._own = own
         preset = next((name for name, make in PRESETS.items() if make() == own), "")
@@ -242,7 +246,7 @@ class SampleCountWidget(QWidget):
             progress = found.progress(session.sample)
             self._bar.setRange(0, progress.target)
             self._bar.setValue(min(int(progress.counted), progress.target))
-            self._bar.setFormat(f"{progress.counted:g} of {progress.target}")
+            self._bar.setFormat(f"{progress.counted:.10g} of {progress.target}")
             self._rule.setText(_told(session))
             self._taxa.set_rows(list(taxon_counts(found, session.sample)))
             field = session.open_field
@@ -258,9 +262,10 @@ class SampleCountWidget(QWidget):
             return
         progress = found.progress(sample)
 
-        def take(curve: Any) -> None:
+        def take(curve: tuple[NDArray[np.int64], NDArray[np.float64]]) -> None:
+            sizes, taxa = curve
             if self._session.counted is found:
-                self._curve.set_curve(*curve, progress.coverage, progress.target)
+                self._curve.set_curve(sizes, taxa, progress.coverage, progress.target)
 
         self._background.start(self, lambda _: rarefaction_curve(numbers), take)
 

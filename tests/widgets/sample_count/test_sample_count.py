@@ -67,7 +67,7 @@ def counting(desk: Desk, season: Path) -> Any:
     dock = desk.open("count_sample")
     desk.answer(season)
     desk.click(dock, "count_open")
-    desk.until(lambda: dock.session().project is not None)
+    desk.until(lambda: not child_of(dock, "sample").visibleRegion().isEmpty())
     yield dock
     if dock.session().editor is not None:
         dock.session().editor.close_project()
