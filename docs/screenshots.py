@@ -273,14 +273,18 @@ def counting(out: Path) -> None:
     """Take the picture of a sample that is being counted."""
     import napari
 
+    from napari_diatom.widgets.sample_count.rarefaction_view import RarefactionView
+
     viewer = napari.Viewer(show=True)
     window = viewer.window._qt_window
     window.resize(1366, 768)
     annotate_dock = open_dock(viewer, "Annotate diatoms")
-    open_dock(viewer, "Count a sample")
+    curve = open_dock(viewer, "Count a sample").findChild(RarefactionView)
     annotate_dock.open_project(counted_project(Path(_FOLDER.name) / "count"))
     annotate_dock.open_image("stream_crowded_20x")
-    spin(3)
+    assert curve is not None
+    spin(until=lambda: bool(len(curve.curve()[0])))
+    spin(1)
     take(window, out / "count.png")
     annotate_dock.close_project()
     viewer.close()

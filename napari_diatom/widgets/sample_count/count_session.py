@@ -17,7 +17,7 @@ from napari_diatom.samples.live_tally import CountedSample, LiveTally
 from napari_diatom.samples.protocol import SampleProtocol
 from napari_diatom.samples.protocol_presets import plain
 from napari_diatom.widgets.canvas.key_bindings import bind_one, unbind
-from napari_diatom.widgets.common.closing import focus_image
+from napari_diatom.widgets.common.closing import focus_image, when_destroyed
 from napari_diatom.widgets.common.open_project import OpenProject
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class CountSession(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(0)
         self._timer.timeout.connect(self._count)
+        # A window that is closed destroys its docks without removing them from it.
+        when_destroyed(self, self._shared.opened.disconnect, self._follow)
 
     @property
     def editor(self) -> AnnotateWidget | None:
@@ -204,7 +206,8 @@ class CountSession(QObject):
 
     def _follow(self) -> None:
         """Look which project is open, and in which dock."""
-        self._watch(self._shared.editor)
+        if isalive(self):  # type: ignore[no-untyped-call]
+            self._watch(self._shared.editor)
 
     def _watch(self, editor: Any) -> None:
         """Follow a dock *Annotate diatoms*, and no other."""

@@ -32,6 +32,7 @@ class RarefactionView(QWidget):
         self._taxa: NDArray[np.float64] = np.empty(0)
         self._coverage = math.nan
         self._target = 0
+        self._missing = ""
 
     def sizeHint(self) -> QSize:
         """Return a size that leaves room for the tables."""
@@ -57,7 +58,8 @@ class RarefactionView(QWidget):
         self.update()
 
     def clear(self) -> None:
-        """Show no curve."""
+        """Say that nothing counts."""
+        self._missing = "No specimen counts yet."
         self.set_curve(np.empty(0, dtype=np.int64), np.empty(0), math.nan, 0)
 
     def curve(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -67,7 +69,7 @@ class RarefactionView(QWidget):
     def text(self) -> str:
         """Return what stands in the corner of the curve."""
         if not len(self._sizes):
-            return "No specimen counts yet."
+            return self._missing
         seen = many(round(float(self._taxa[-1])), "taxon", "taxa")
         covered = "" if math.isnan(self._coverage) else f", coverage {100 * self._coverage:.1f} %"
         return f"{seen} in {many(int(self._sizes[-1]), 'specimen')}{covered}"

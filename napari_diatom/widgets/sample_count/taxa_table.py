@@ -149,15 +149,15 @@ def as_table(view: QTableView) -> None:
     rows.setDefaultSectionSize(view.fontMetrics().height() + 6)
 
 
-def percent(share: float) -> str:
+def in_percent(share: float) -> str:
     """Return a share in percent, empty where it is not known."""
     return "" if math.isnan(share) else f"{100 * share:.1f}"
 
 
 def _cells(row: TaxonCount) -> tuple[str, ...]:
-    interval = "" if math.isnan(row.low) else f"{percent(row.low)}-{percent(row.high)}"
+    interval = "" if math.isnan(row.low) else f"{in_percent(row.low)}-{in_percent(row.high)}"
     left = sum(row.left_out[k] for k in (BY_STATUS, BY_EDGE, BY_NAME))
-    return row.taxon, f"{row.units:.10g}", percent(row.share), interval, str(left) if left else ""
+    return row.taxon, f"{row.units:.10g}", in_percent(row.share), interval, str(left) if left else ""
 
 
 def _explained(row: TaxonCount) -> str:
