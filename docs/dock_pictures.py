@@ -107,6 +107,14 @@ def _annotate(viewer: napari.Viewer, widget: Any) -> None:
     spin(2)
 
 
+def _count(viewer: napari.Viewer, widget: Any) -> None:
+    annotate = open_dock(viewer, "Annotate diatoms")
+    annotate.open_project(screenshots.counted_project(_FOLDER / "count"))
+    annotate.open_image("stream_crowded_20x")
+    widget.parentWidget().raise_()
+    spin(2)
+
+
 def _settings(viewer: napari.Viewer, widget: Any) -> None:
     widget.open_project(_project("settings", done=True))
 
@@ -199,6 +207,7 @@ _DOCKS: Final[dict[str, tuple[str, Work]]] = {
     "segment": ("Segment diatoms (DeepLabV3+)", _sample("river")),
     "instances": ("Diatom instances (Mask R-CNN)", _sample("stream")),
     "annotate": ("Annotate diatoms", _annotate),
+    "count": ("Count a sample", _count),
     "settings": ("Project settings", _settings),
     "finetune": ("Fine-tune a model", _finetune),
     "models": ("Models", _models),

@@ -35,7 +35,7 @@ DOCKS = {
     "instances": ("Diatom instances (Mask R-CNN)", "stream"),
 }
 """By picture, the widget and the example slide that it works on."""
-SHOTS = (*DOCKS, "insides", "annotate", "settings", "finetune", "tuning", "curves")
+SHOTS = (*DOCKS, "insides", "annotate", "count", "settings", "finetune", "tuning", "curves")
 IN_PROGRESS = (1011.72, 1381.31, 276.88, 54.46, 1.1)
 """Specimen of the river slide that a box is being drawn round: cx, cy, length, width, angle."""
 IN_VIEW = (1070, 1140)
@@ -126,6 +126,8 @@ def main() -> int:
         insides(options.out)
     if options.only in (None, "annotate"):
         annotate(options.out)
+    if options.only in (None, "count"):
+        counting(options.out)
     if options.only in (None, "settings"):
         project_settings(options.out)
     if options.only in (None, "finetune"):
@@ -246,6 +248,45 @@ def annotate(out: Path) -> None:
     spin(1)
     take(gallery, out / "gallery.png")
     widget.close_project()
+    viewer.close()
+
+
+def counted_project(folder: Path) -> Path:
+    """Make a project of one sample of six fields, whose facts are known, and one of the other slides."""
+    from napari_diatom.project.project import Project
+    from napari_diatom.samples.counting_files import keep_protocol
+    from napari_diatom.samples.protocol_presets import poland
+
+    made = make_project(folder)
+    with Project.open(made) as project:
+        own = ("river", "lake", "stream", "moor", "pond", "coast")
+        for sample, ids in (
+            ("Ouse 3", [image.id for image in project.images if image.slide in own]),
+            ("Wye 1", [image.id for image in project.images if image.slide not in own]),
+        ):
+            project.facts.set(ids, sample=sample)
+    keep_protocol(made, poland())
+    return made
+
+
+def counting(out: Path) -> None:
+    """Take the picture of a sample that is being counted."""
+    import napari
+
+    from napari_diatom.widgets.sample_count.rarefaction_view import RarefactionView
+
+    viewer = napari.Viewer(show=True)
+    window = viewer.window._qt_window
+    window.resize(1366, 768)
+    annotate_dock = open_dock(viewer, "Annotate diatoms")
+    curve = open_dock(viewer, "Count a sample").findChild(RarefactionView)
+    annotate_dock.open_project(counted_project(Path(_FOLDER.name) / "count"))
+    annotate_dock.open_image("stream_crowded_20x")
+    assert curve is not None
+    spin(until=lambda: bool(len(curve.curve()[0])))
+    spin(1)
+    take(window, out / "count.png")
+    annotate_dock.close_project()
     viewer.close()
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def tally(
     source: AnyPath,
     out: AnyPath,
-    protocol: AnyPath = "plain",
+    protocol: AnyPath | None = None,
     *,
     samples: AnyPath | None = None,
     taxa: AnyPath | None = None,
@@ -41,10 +41,11 @@ def tally(
         A project, or a results folder of ``count``.
     out : path
         Folder for the tables.
-    protocol : str or path
-        ``plain``, ``france``, ``germany``, ``uk``, ``us``, ``poland``, or a ``protocol.yaml``.
+    protocol : str or path, optional
+        ``plain``, ``france``, ``germany``, ``uk``, ``us``, ``poland``, or a ``protocol.yaml``. By default that of the
+        project, or ``plain``.
     samples : path, optional
-        Table of samples, as CSV or XLSX.
+        Table of samples, as CSV or XLSX. By default a project has the facts of its samples.
     taxa : path, optional
         List of taxa, as CSV: synonyms are counted as the accepted name, and it says which taxa are planktic. By default
         the classes of the project.
@@ -80,7 +81,7 @@ def tally(
     options = TallyOptions(
         given_path(source, "source"),
         given_path(out, "out"),
-        str(given_path(protocol, "protocol")),
+        "" if protocol is None else str(given_path(protocol, "protocol")),
         optional_path(samples, "samples"),
         optional_path(taxa, "taxa"),
         chosen,

@@ -27,11 +27,12 @@ def add_tally(commands: Any) -> None:
     parser.add_argument(
         "--protocol",
         type=text,
-        default="plain",
         metavar="FILE_OR_PRESET",
-        help="a protocol.yaml, or plain, france, germany, uk, us, poland (plain)",
+        help="a protocol.yaml, or plain, france, germany, uk, us, poland (the project's, or plain)",
     )
-    parser.add_argument("--samples", type=place, metavar="TABLE", help="facts of the samples, as CSV or XLSX")
+    parser.add_argument(
+        "--samples", type=place, metavar="TABLE", help="facts of the samples, as CSV or XLSX (those of the project)"
+    )
     parser.add_argument(
         "--taxa",
         type=place,
@@ -104,7 +105,7 @@ def _run_tally(arguments: argparse.Namespace) -> int:
     options = TallyOptions(
         arguments.source,
         out,
-        arguments.protocol,
+        arguments.protocol or "",
         arguments.samples,
         arguments.taxa,
         TallyChoices(arguments.pattern or "", arguments.proposals, arguments.csv, arguments.evaluation),

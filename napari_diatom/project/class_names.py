@@ -10,9 +10,13 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from napari_diatom.project.edits import Change, Contents, Edit
 from napari_diatom.project.specimen import Specimen
+
+Cell = TypeVar("Cell", bound=tuple[Any, ...])
+"""What specimens are counted by: class, status ..."""
 
 
 def renamed_specimens(specimens: Iterable[Specimen], names: Mapping[str, str]) -> tuple[Specimen, ...]:
@@ -47,13 +51,13 @@ def renamed_edit(edit: Edit, names: Mapping[str, str]) -> Edit:
     )
 
 
-def renamed_counts(counts: Mapping[tuple[str, str], int], names: Mapping[str, str]) -> Mapping[tuple[str, str], int]:
-    """Return numbers of specimens by class and status under the present names of classes."""
-    if not any(name in names for name, _ in counts):
+def renamed_counts(counts: Mapping[Cell, int], names: Mapping[str, str]) -> Mapping[Cell, int]:
+    """Return numbers of specimens under the present names of classes; what is counted begins with the class."""
+    if not any(cell[0] in names for cell in counts):
         return counts
-    summed: Counter[tuple[str, str]] = Counter()
-    for (name, status), number in counts.items():
-        summed[names.get(name, name), status] += number
+    summed: Counter[Cell] = Counter()
+    for cell, number in counts.items():
+        summed[(names.get(cell[0], cell[0]), *cell[1:])] += number  # type: ignore[index]
     return dict(summed)
 
 

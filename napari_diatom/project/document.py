@@ -59,8 +59,8 @@ class EditLog(Protocol):
 class Document:
     """The specimens of one image and the proposals of models, changed by undoable edits.
 
-    A method that changes something makes one edit, appends it to the edit log and then emits :attr:`edited`. Where
-    the edit log has no room, the edit is made nevertheless, and the ``OutputError`` is raised in the end.
+    A method that changes something makes one edit, appends it to the edit log and then emits :attr:`edited`. Where the
+    edit log has no room, the edit is made nevertheless, and the ``OutputError`` is raised in the end.
 
     Parameters
     ----------
@@ -187,8 +187,10 @@ class Document:
         ids = self._content.known(shapes, self.specimens)
         return self._make(label, {id_: self._stamp(self.specimens[id_].reshaped(shapes[id_]), True) for id_ in ids})
 
-    def accept(self, ids: Iterable[str], reviewed: bool = True, name: str | Callable[[str], str] = "") -> Edit:
-        """Make proposals specimens.
+    def accept(
+        self, ids: Iterable[str], reviewed: bool = True, name: str | Callable[[str], str] = "", done: bool = False
+    ) -> Edit:
+        """Make proposals specimens; raises as :meth:`remove`.
 
         Parameters
         ----------
@@ -198,13 +200,8 @@ class Document:
             Whether a person has looked at each of them.
         name : str or callable
             The class to give them, or what turns theirs into it; empty leaves them theirs.
-
-        Raises
-        ------
-        InputError
-            When there is no such proposal.
-        OutputError
-            When the edit could not be put on disk.
+        done : bool
+            Whether the image is finished with that.
         """
         known = self._content.known(ids, self.proposals)
         taken: dict[str, Specimen] = {}
@@ -212,10 +209,10 @@ class Document:
             item = self.proposals[id_]
             called = name(item.name) if callable(name) else name or item.name
             taken[id_] = self._stamp(item if called == item.name else item.replace(name=called), reviewed)
-        return self._make("accept", taken, dict.fromkeys(known))
+        return self._make("confirm" if done else "accept", taken, dict.fromkeys(known), "done" if done else None)
 
     def reject(self, ids: Iterable[str]) -> Edit:
-        """Drop proposals, and keep them in mind as :attr:`rejected`; raises as :meth:`accept`."""
+        """Drop proposals, and keep them in mind as :attr:`rejected`; raises as :meth:`remove`."""
         known = self._content.known(ids, self.proposals)
         return self._make("reject", {}, dict.fromkeys(known), rejected={id_: self.proposals[id_] for id_ in known})
 

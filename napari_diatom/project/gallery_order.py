@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.specimen import Box, Specimen
 
-Order = Literal["unlikeness", "confidence", "score", "length", "length/width", "image"]
+Order = Literal["unlikeness", "confidence", "score", "length", "length/width", "class", "image"]
 """What comes first: the least like their class, the least sure of it among all classes, the lowest score, the longest,
-the slenderest, or image by image."""
+the slenderest, class by class, or image by image."""
 
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
@@ -89,6 +89,9 @@ def ordered(some: Sequence[Entry], order: Order, name: str = "", status: str = "
         keys = -_sizes(some)[:, 0]
     elif order == "length/width":
         keys = -_sizes(some)[:, 1]
+    elif order == "class":
+        names = {name: number for number, name in enumerate(sorted({entry.name for entry in some}))}
+        keys = np.array([float(names[entry.name]) for entry in some])
     return [
         entry
         for entry in (some[i] for i in np.argsort(keys, kind="stable").tolist())

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from napari_diatom.core import geometry
+from napari_diatom.core.cut_edges import edges_of_boxes
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_bytes, read_json
 from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.formats.geojson.feature_geometry import shape_box_and_outline
+from napari_diatom.formats.geojson.feature_reader import kind_without_area
 from napari_diatom.formats.geojson.qupath_classes import class_and_status
 from napari_diatom.project.class_names import renamed_counts
 from napari_diatom.project.document import Document
@@ -23,6 +31,12 @@ from napari_diatom.project.settings import ProjectImage
 
 Counts = Mapping[tuple[str, str], int]
 """Numbers of specimens by class and status."""
+
+CutCounts = Mapping[tuple[str, str, int], int]
+"""Numbers of specimens that edges cut by class, status and edges, as :mod:`napari_diatom.core.cut_edges` has them."""
+
+_Item = tuple[str, str, Sequence[float]]
+"""Class, status and box of a specimen."""
 
 Stamp = tuple[tuple[int, int], ...]
 """Time of change in nanoseconds and length of an image's two files: which revision was counted."""
@@ -42,6 +56,8 @@ class Tally:
         Its specimens.
     proposals : int
         How many are proposed besides.
+    cut : CutCounts
+        Those of its specimens that the edge of the image cuts.
     problem : str
         Why it could not be counted, empty where it could.
     """
@@ -50,6 +66,7 @@ class Tally:
     state: State
     counts: Counts = field(default_factory=dict)
     proposals: int = 0
+    cut: CutCounts = field(default_factory=dict)
     problem: str = ""
 
     @property
@@ -64,9 +81,15 @@ class Tally:
             numbers[name] += number
         return numbers
 
+    def of(self, image: ProjectImage) -> Tally:
+        """Return it for the image as the settings have it now."""
+        return replace(self, image=image)
+
     def renamed(self, names: Mapping[str, str]) -> Tally:
         """Return it under the present names of classes, by their former ones."""
-        return replace(self, counts=renamed_counts(self.counts, names)) if names else self
+        if not names:
+            return self
+        return replace(self, counts=renamed_counts(self.counts, names), cut=renamed_counts(self.cut, names))
 
     def counted(self, statuses: Iterable[str]) -> Counter[str]:
         """Return the numbers of specimens of some statuses by class."""
@@ -79,20 +102,32 @@ class Tally:
 
 def of_document(image: ProjectImage, document: Document) -> Tally:
     """Count what is open."""
-    counts = Counter((item.name, item.status) for item in document.specimens.values())
-    return Tally(image, document.state, dict(counts), len(document.proposals))
+    items = [(item.name, item.status, item.box) for item in document.specimens.values()]
+    return Tally(image, document.state, *_counted(image, items, len(document.proposals)))
 
 
 def of_files(project: Path, image: ProjectImage) -> Tally:
     """Count what the files of an image hold; a damaged one is named in the tally."""
     try:
-        counts: Counter[tuple[str, str]] = Counter()
-        for properties in _features(files_of(project, image.id)[0]):
-            name, status = class_and_status(properties)
-            counts[name, str(status)] += 1
-        return Tally(image, image.state, dict(counts), len(_features(files_of(project, image.id)[1])))
+        items = [_item(feature, image) for feature in _features(files_of(project, image.id)[0])]
+        proposals = len(_features(files_of(project, image.id)[1]))
+        return Tally(image, image.state, *_counted(image, items, proposals))
     except InputError as error:
         return Tally(image, image.state, problem=str(error))
+
+
+def _counted(image: ProjectImage, items: Sequence[_Item], proposals: int) -> tuple[Counts, int, CutCounts]:
+    """Return counts by class and status, the number of proposals, and counts of those that the edge cuts."""
+    counts = Counter((name, status) for name, status, _ in items)
+    boxes = np.fromiter(chain.from_iterable(box for *_, box in items), np.float64, 5 * len(items)).reshape(-1, 5)
+    # As a document has them, in single precision.
+    boxes = geometry.canonical(boxes).astype(np.float32).astype(np.float64)
+    edges = edges_of_boxes(boxes, image.height, image.width)
+    cut: Counter[tuple[str, str, int]] = Counter()
+    for k in np.flatnonzero(edges).tolist():
+        name, status, _ = items[k]
+        cut[name, status, int(edges[k])] += 1
+    return dict(counts), proposals, dict(cut)
 
 
 def stamp(project: Path, image: ProjectImage) -> Stamp:
@@ -134,7 +169,7 @@ class Cache:
                 tally = self._restored(image, now)
             tally = tally or of_files(project, image)
             known = self._known[image.id] = now, tally
-        return Tally(image, image.state, known[1].counts, known[1].proposals, known[1].problem)
+        return replace(known[1], image=image, state=image.state)
 
     def note(self, project: Path, image: ProjectImage, document: Document) -> None:
         """Keep what a document holds whose files were just written; the caller holds the lock under which they were."""
@@ -143,7 +178,7 @@ class Cache:
     def text(self) -> str:
         """Return all that is known, for the file."""
         counted = {
-            id_: [now, tally.proposals, [[*key, number] for key, number in tally.counts.items()]]
+            id_: [now, tally.proposals, _rows(tally.counts), _rows(tally.cut)]
             for id_, (now, tally) in self._known.items()
             if not tally.problem
         }
@@ -166,17 +201,19 @@ class Cache:
     def _restored(self, image: ProjectImage, now: Stamp) -> Tally | None:
         """Return what an earlier session counted of the same revision."""
         try:
-            then, proposals, rows = self._stored[image.id]
+            # Earlier versions did not count what the edge cuts.
+            then, proposals, rows, cut_rows = self._stored[image.id]
             if [tuple(pair) for pair in then] != list(now):
                 return None
             counts = {(_text(name), _text(status)): _number(count) for name, status, count in rows}
-            return Tally(image, image.state, counts, _number(proposals))
+            cut = {(_text(name), _text(status), _number(edges)): _number(n) for name, status, edges, n in cut_rows}
+            return Tally(image, image.state, counts, _number(proposals), cut)
         except (KeyError, ValueError, TypeError):
             return None
 
 
 def _features(path: Path) -> list[Mapping[str, Any]]:
-    """Return the properties of all features of a file."""
+    """Return the features of a file that are of specimens."""
     try:
         data = read_bytes(path)
     except InputError:
@@ -187,10 +224,41 @@ def _features(path: Path) -> list[Mapping[str, Any]]:
     listed = parsed.get("features") if isinstance(parsed, dict) else parsed
     if not isinstance(listed, list):
         raise InputError(f"{path} is not a GeoJSON FeatureCollection.")
-    return [
-        found if isinstance(found, dict) else {}
-        for found in (feature.get("properties") for feature in listed if isinstance(feature, dict))
-    ]
+    return [item for item in listed if isinstance(item, dict) and kind_without_area(item) is None]
+
+
+def _item(feature: Mapping[str, Any], image: ProjectImage) -> _Item:
+    """Return class, status and box of a feature as a document has them; a point where it is far from all edges."""
+    properties, shape = feature.get("properties"), feature.get("geometry")
+    known = properties if isinstance(properties, dict) else {}
+    name, status = class_and_status(known)
+    box: Sequence[float] = (image.width / 2, image.height / 2, 0.0, 0.0, 0.0)
+    # What is damaged is said when the image is opened.
+    with suppress(InputError):
+        if isinstance(shape, dict) and not _is_far_from_edges(shape, image):
+            box = shape_box_and_outline(known, shape)[1].tolist()
+    return name, str(status), box
+
+
+def _is_far_from_edges(shape: Mapping[str, Any], image: ProjectImage) -> bool:
+    """Return whether no box round an outline can reach an edge, without reading the outline as such.
+
+    The smallest box of any direction has sides no longer than the outline is wide.
+    """
+    try:
+        if shape["type"] != "Polygon":
+            return False
+        xs, ys = zip(*shape["coordinates"][0], strict=True)
+        left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
+        margin = 2 * math.hypot(right - left, bottom - top) + 1
+        return bool(min(left, top, image.width - right, image.height - bottom) > margin)
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return False
+
+
+def _rows(counts: Mapping[Any, int]) -> list[list[Any]]:
+    """Return counts as rows of a file."""
+    return [[*cell, number] for cell, number in counts.items()]
 
 
 def _text(value: Any) -> str:

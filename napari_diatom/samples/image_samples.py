@@ -10,10 +10,16 @@ from typing import Final
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import quoted
+from napari_diatom.project.settings import ProjectImage
 from napari_diatom.samples.sample_facts import SampleFacts
 
 _SHOWN: Final = 10
 """Names that a message lists."""
+
+
+def sample_of(image: ProjectImage) -> str:
+    """Return the sample of an image of a project; those without one are of one sample."""
+    return image.sample or "sample"
 
 
 def samples_by_folder(images: Iterable[str]) -> dict[str, str]:

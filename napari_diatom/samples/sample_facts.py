@@ -102,6 +102,32 @@ class SampleFacts(BaseModel):
             raise ValueError("aliquot_volume_ml is more than suspension_volume_ml")
         return self
 
+    @classmethod
+    def of_texts(cls, code: str, texts: Mapping[str, str]) -> Self:
+        """Return the facts of a sample as a person has written them.
+
+        Parameters
+        ----------
+        code : str
+            The sample.
+        texts : mapping of str to str
+            Facts by the headings of a table; empty text for what is not known.
+
+        Raises
+        ------
+        InputError
+            With everything that is wrong with them.
+        """
+        headings = list(texts)
+        values, wrong = _values(headings, [_field(heading) for heading in headings], [*texts.values()])
+        try:
+            facts = cls.model_validate({**values, "code": code})
+        except ValidationError as error:
+            wrong += faults(error, cls)
+        if wrong:
+            raise InputError(f"The facts of {code} cannot be used: {'; '.join(wrong)}.")
+        return facts
+
     def slide(self) -> ScrapedSlide | None:
         """Return the slide of the sample, None where a fact that its concentration needs is not known."""
         known = (self.coverslip_area_mm2, self.suspension_volume_ml, self.aliquot_volume_ml, self.scraped_area_cm2)
@@ -199,6 +225,19 @@ def read_samples(path: Path) -> SampleTable:
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise InputError(f"{path} has {len(problems)} problems: {'; '.join(problems[:_SHOWN])}{more}.")
     return SampleTable(samples)
+
+
+def texts_of_facts(facts: SampleFacts) -> dict[str, str]:
+    """Return the facts of a sample that are known by the headings of a table, as :func:`read_samples` reads them."""
+    known = facts.model_dump(mode="json", exclude={"other"}, exclude_defaults=True)
+    texts = {name: _written(value) for name, value in known.items()}
+    return texts | facts.other
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " | ".join(value)
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _field(heading: str) -> str:

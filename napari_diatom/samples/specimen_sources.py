@@ -21,6 +21,7 @@ from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, ProjectClass, ProjectImage
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.review.known_specimens import specimen_key
+from napari_diatom.samples.image_samples import sample_of
 from napari_diatom.samples.tallied_specimens import CountedField, FoundSpecimen, TalliedSpecimens
 
 _BOX: Final = ("x_px", "y_px", "length_px", "width_px")
@@ -218,7 +219,7 @@ def _who(item: Specimen) -> str:
 
 
 def _field(image: ProjectImage, pixel_size_um: float | None) -> CountedField:
-    return CountedField(image.id, image.sample or "sample", image.width, image.height, pixel_size_um, image.sha256)
+    return CountedField(image.id, sample_of(image), image.width, image.height, pixel_size_um, image.sha256)
 
 
 def _known(text: str) -> float:

@@ -48,6 +48,12 @@ def write_sheet(path: Path, sheet: TableSheet, dialect: CsvDialect = "standard")
     OutputError
         When the file cannot be written.
     """
+    encoding = "utf-8-sig" if dialect == "excel-eu" else "utf-8"
+    write_atomically(path, sheet_text(sheet, dialect).encode(encoding))
+
+
+def sheet_text(sheet: TableSheet, dialect: CsvDialect = "standard") -> str:
+    """Return a table as CSV."""
     is_european = dialect == "excel-eu"
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";" if is_european else ",", lineterminator="\r\n" if is_european else "\n")
@@ -57,4 +63,4 @@ def write_sheet(path: Path, sheet: TableSheet, dialect: CsvDialect = "standard")
             value.replace(".", ",") if is_european and spec else printable(value)
             for value, spec in zip(row, sheet.formats, strict=True)
         )
-    write_atomically(path, text.getvalue().encode("utf-8-sig" if is_european else "utf-8"))
+    return text.getvalue()

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.core import geometry
+from napari_diatom.core.cut_edges import cut_edges
 from napari_diatom.core.detections import STATUSES
-
-LEFT, TOP, RIGHT, BOTTOM = 1, 2, 4, 8
-"""Flags of the edges of a field that a specimen lies across."""
-
-_NEAR: Final = 1.0
-"""Pixels from an edge within which a specimen that is cut is cut by it."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +102,7 @@ class TalliedSpecimens:
     status : ndarray of intp, shape (N,)
         Place in :data:`~napari_diatom.core.detections.STATUSES`.
     edges : ndarray of uint8, shape (N,)
-        Edges that cut it: :data:`LEFT`, :data:`TOP`, :data:`RIGHT` and :data:`BOTTOM`.
+        Edges that cut it, as :mod:`napari_diatom.core.cut_edges` has them.
     sizes_um : ndarray of float64, shape (N, 2)
         Length and width, NaN where unknown.
     by : tuple of str, length N
@@ -174,28 +168,3 @@ class TalliedSpecimens:
 
     def __len__(self) -> int:
         return len(self.keys)
-
-
-def cut_edges(
-    boxes: NDArray[np.float64], sizes_px: NDArray[np.float64], is_cut: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
-    """Return which edges of their fields cut specimens, as flags, shape (N,).
-
-    Parameters
-    ----------
-    boxes : ndarray, shape (N, 5)
-        Oriented boxes in pixels.
-    sizes_px : ndarray, shape (N, 2)
-        Width and height of the field of each.
-    is_cut : ndarray of bool, shape (N,)
-        Which are cut at all. Those whose box ends before every edge are cut by the nearest one.
-    """
-    edges = np.zeros(len(boxes), dtype=np.uint8)
-    cut = np.flatnonzero(is_cut)
-    if not len(cut):
-        return edges
-    bounds = geometry.bounds(boxes[cut])
-    distances = np.concatenate([bounds[:, :2], sizes_px[cut] - bounds[:, 2:]], axis=1)
-    near = distances <= np.maximum(_NEAR, distances.min(axis=1, keepdims=True))
-    edges[cut] = near @ np.array([LEFT, TOP, RIGHT, BOTTOM], dtype=np.uint8)
-    return edges

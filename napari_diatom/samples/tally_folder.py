@@ -21,6 +21,7 @@ from napari_diatom.images.image_files import RESULTS_MARK
 from napari_diatom.project import clock
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.taxon_list import read_taxa
+from napari_diatom.samples.counting_files import protocol_of_project, samples_file
 from napari_diatom.samples.exchange.exported_counts import ExportedCounts
 from napari_diatom.samples.exchange.exports import EXPORTS, export_files, exports_in, remove_exports, write_exports
 from napari_diatom.samples.image_samples import samples_by_pattern, samples_by_table
@@ -126,8 +127,9 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
         When a stop was asked for; nothing is written then.
     """
     _check_folder(options.source, options.out, options.overwrite)
-    protocol = protocol_of(options.protocol)
-    table = None if options.samples is None else read_samples(options.samples)
+    protocol = protocol_of(options.protocol) if options.protocol else protocol_of_project(options.source)
+    samples = options.samples or samples_file(options.source)
+    table = None if samples is None else read_samples(samples)
     listed = None if options.taxa is None else read_taxa(options.taxa)
     source = read_source(options.source, options.choices.proposals, monitor)
     taxa = TallyTaxa.of(source.classes if listed is None else listed, source.no_taxon, options.taxa)
@@ -145,7 +147,7 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
     sheets = _sheets(counts, table, merged)
     if tested is not None:
         sheets[NAME_ERRORS] = name_errors_sheet(tally, tested)
-    facts = _provenance(options, source, counts, merged)
+    facts = _provenance(options, samples, source, tally, merged)
     written = _write(options, tally, sheets, facts)
     write_exports(options.out / EXPORTS, exports)
     told = (*_remarks(source, counts, table), *_remarks_of_taxa(counts, merged), *remarks)
@@ -157,10 +159,15 @@ def _check_folder(source: Path, out: Path, overwrite: bool) -> None:
     """Refuse to write over something else."""
     if out.resolve() == source.resolve() or (out / RESULTS_MARK).exists() or (out / PROJECT_FILE).exists():
         raise InputError(f"{out} holds a project or the results of count: name another folder for the tally.")
-    there = [name for name in _FILES if (out / name).exists()]
-    there += [path.relative_to(out).as_posix() for path in exports_in(out / EXPORTS)]
+    there = tally_files(out)
     if there and not overwrite:
         raise InputError(f"{out} already holds {there[0]}: have it replaced (--overwrite), or name another folder.")
+
+
+def tally_files(folder: Path) -> list[str]:
+    """Return the names of the files of a tally that are in a folder, its exports too."""
+    exports = [path.relative_to(folder).as_posix() for path in exports_in(folder / EXPORTS)]
+    return [*(name for name in _FILES if (folder / name).exists()), *exports]
 
 
 def _sheets(counts: ExportedCounts, table: SampleTable | None, merged: Mapping[str, str]) -> dict[str, TableSheet]:
@@ -209,12 +216,10 @@ def _write(
 
 
 def _provenance(
-    options: TallyOptions, source: TallySource, counts: ExportedCounts, merged: Mapping[str, str]
+    options: TallyOptions, samples: Path | None, source: TallySource, tally: SampleTally, merged: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return who or which model found the specimens, when, and the hashes of all that the tally is made of."""
-    tally = counts.tally
     protocol = hashlib.sha256(tally.protocol.to_text().encode()).hexdigest()
-    table = options.samples
     return {
         "program": "napari-diatom",
         "version": __version__,
@@ -231,7 +236,7 @@ def _provenance(
             {name: model[name] for name in ("name", "version", "sha256") if name in model} for model in source.models
         ],
         "protocol": {"name": tally.protocol.name, "sha256": protocol},
-        "samples": _file(table),
+        "samples": _file(samples),
         "evaluation": None if options.choices.evaluation is None else _file(report_of(options.choices.evaluation)),
         "taxa": {"list": _file(options.taxa), "merged_into": dict(merged)},
         "images": [

@@ -56,9 +56,9 @@ class TallyOptions:
     out : Path
         Folder for the tables, which is made.
     protocol : str
-        Name of a preset, or the path of a ``protocol.yaml``.
+        Name of a preset, or the path of a ``protocol.yaml``; empty for that of the project, or the plain one.
     samples : Path or None
-        A table of samples.
+        A table of samples; None for the facts that the project has.
     taxa : Path or None
         A list of taxa, in place of the classes of a project.
     choices : TallyChoices
@@ -73,7 +73,7 @@ class TallyOptions:
 
     source: Path
     out: Path
-    protocol: str = "plain"
+    protocol: str = ""
     samples: Path | None = None
     taxa: Path | None = None
     choices: TallyChoices = TallyChoices()

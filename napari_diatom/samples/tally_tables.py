@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core.detections import STATUSES
-from napari_diatom.core.proportions import wilson
 from napari_diatom.counting.workbook import TableSheet
 from napari_diatom.samples.table_files import Columns, table_sheet
 from napari_diatom.samples.tally import BY_EDGE, BY_NAME, BY_STATUS, COUNTED, REASONS, SampleTally
+from napari_diatom.samples.taxon_counts import ranked, taxon_counts
 from napari_diatom.statistics import diversity
-from napari_diatom.statistics.intervals import effective_number, lund_error, relative_error
+from napari_diatom.statistics.intervals import effective_number
 from napari_diatom.statistics.rarefaction import rarefied_richness
 
 _SHARE: Final = ".6f"
@@ -49,32 +49,21 @@ def sample_taxon_sheet(tally: SampleTally) -> TableSheet:
 
 
 def _sample_taxon_rows(tally: SampleTally, spec: str) -> Iterator[tuple[Any, ...]]:
-    for s, sample in enumerate(tally.samples):
-        total = float(tally.units[s, tally.is_shared].sum())
-        number = effective_number(total, float(tally.squares[s, tally.is_shared].sum()))
-        for t in _by_count(tally.units[s]):
-            reasons = tally.by_reason[s, t]
-            if not reasons.any():
-                continue
-            units = float(tally.units[s, t])
-            share = units / total if total and tally.is_shared[t] and reasons[COUNTED] else math.nan
-            bounds = (math.nan, math.nan) if math.isnan(share) else wilson(share * number, number)
+    for sample in tally.samples:
+        for row in taxon_counts(tally, sample):
             yield (
-                *(sample, tally.taxa[t], "yes" if tally.is_planktic[t] else ""),
-                int(reasons[COUNTED]),
-                as_count(units, spec),
-                share,
-                *bounds,
-                math.nan if math.isnan(share) else relative_error(share, number),
-                lund_error(int(reasons[COUNTED])),
-                *(int(reasons[k]) for k in (BY_STATUS, BY_EDGE, BY_NAME)),
+                *(sample, row.taxon, "yes" if row.is_planktic else ""),
+                row.specimens,
+                as_count(row.units, spec),
+                *(row.share, row.low, row.high, row.relative_error, row.lund_error),
+                *(row.left_out[k] for k in (BY_STATUS, BY_EDGE, BY_NAME)),
             )
 
 
 def wide_sheet(tally: SampleTally, shares: bool = False) -> TableSheet:
     """Return taxa in rows, the commonest first, and samples in columns: counts, or shares of those that have one."""
     spec = _SHARE if shares else count_format(tally)
-    taxa = [t for t in _by_count(tally.units.sum(axis=0)) if tally.units[:, t].any()]
+    taxa = [t for t in ranked(tally.units.sum(axis=0)) if tally.units[:, t].any()]
     if shares:
         taxa = [t for t in taxa if tally.is_shared[t]]
         totals = tally.units[:, tally.is_shared].sum(axis=1, keepdims=True)
@@ -170,9 +159,3 @@ def specimens_sheet(tally: SampleTally) -> TableSheet:
         for k in range(len(found))
     )
     return table_sheet("specimens", columns, rows)
-
-
-def _by_count(units: NDArray[np.float64]) -> list[int]:
-    """Return the places of taxa, the commonest first, those of one count by name."""
-    order: list[int] = np.argsort(-units, kind="stable").tolist()
-    return order

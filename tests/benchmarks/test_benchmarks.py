@@ -50,6 +50,7 @@ NAMES = [
     "outlines.py",
     "pretraining.py",
     "roundtrip.py",
+    "sample_count.py",
     "seams.py",
     "search_kills.py",
     "starts.py",

@@ -28,12 +28,15 @@ from napari_diatom.project.edits import Contents
 from napari_diatom.project.gallery_order import Entry, Order
 from napari_diatom.project.project import Project
 from napari_diatom.widgets.annotate.gallery_suggestions import GallerySuggestions
+from napari_diatom.widgets.annotate.sample_choice import SampleChoice
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pictured_specimens import PictureView
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.naming.names_page import page_shortcut
 from napari_diatom.widgets.naming.offers import OFFERED
 
+_LETTERS: Final = 12
+"""Of the names of samples and classes that are seen in any case."""
 _TURN_S: Final = 0.02
 """Seconds in one turn of the event loop after which no other image is listed."""
 _ORDER_TITLES: Final[Mapping[Order, str]] = {
@@ -42,6 +45,7 @@ _ORDER_TITLES: Final[Mapping[Order, str]] = {
     "score": "lowest score first",
     "length": "longest first",
     "length/width": "slenderest first",
+    "class": "by class",
     "image": "by image",
 }
 _ORDER_TIPS: Final[Mapping[Order, str]] = {
@@ -50,6 +54,7 @@ _ORDER_TIPS: Final[Mapping[Order, str]] = {
     "score": "How certain the model was that this is a specimen. 1 if a person drew it",
     "length": "In µm if all pixel sizes are known, otherwise in pixels",
     "length/width": "Length divided by width",
+    "class": "In the order of the names of their classes",
     "image": "In the order of the images, and of the specimens in each image",
 }
 
@@ -107,8 +112,23 @@ class Gallery(QWidget):
         self._entries = {}
         self._model.forget_pictures()
         self._fill_classes()
+        self._sample.set_project(project)
         self._waiting = deque() if project is None else deque(image.id for image in project.images)
         self._timer.start()
+        self._show()
+
+    def show_sample(self, sample: str, taxon: str = "") -> None:
+        """Show the specimens of one sample, those of all classes by class, or of one class the least alike first."""
+        for combo, data in (
+            (self._sample, sample),
+            (self._class, taxon),
+            (self._shown_status, ""),
+            (self._order, gallery_order.ORDERS[0] if taxon else "class"),
+        ):
+            with signals_blocked(combo):
+                combo.setCurrentIndex(max(combo.findData(data), 0))
+        # They are what the user waits for.
+        self._waiting = deque(sorted(self._waiting, key=lambda id_: not self._sample.has(id_)))
         self._show()
 
     def refresh(self, image_id: str) -> None:
@@ -153,6 +173,7 @@ class Gallery(QWidget):
             self._list.go_to(next(following, row))
 
     def _build(self) -> None:
+        self._sample = SampleChoice()
         self._class = named(QComboBox(), "gallery_class", "Which classes are shown", "Shown classes")
         self._shown_status = named(QComboBox(), "gallery_status", "Which statuses are shown", "Shown statuses")
         self._shown_status.addItem("any status", "")
@@ -174,15 +195,19 @@ class Gallery(QWidget):
         )
         self._counts = named(QLabel(), "gallery_counts")
         self._may_be = text_label("gallery_suggestions")
-        for combo in (self._class, self._shown_status, self._order):
+        for combo in (self._sample, self._class, self._shown_status, self._order):
             combo.currentIndexChanged.connect(self._show)
-        self._new_class.activated.connect(self._take_class)
-        self._new_status.activated.connect(self._take_status)
+        self._new_class.activated.connect(partial(self._take, self._new_class, self.set_class))
+        self._new_status.activated.connect(partial(self._take, self._new_status, self.set_status))
         self._delete.clicked.connect(lambda *_: self.delete())
         self._slide.clicked.connect(lambda *_: self._show_on_slide())
         top = QHBoxLayout()
-        for combo in (self._class, self._shown_status, self._order):
+        for combo in (self._sample, self._class, self._shown_status, self._order):
             top.addWidget(combo)
+        for combo in (self._sample, self._class, self._order, self._new_class):
+            # Long names of taxa would make the window wider than a small screen.
+            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            combo.setMinimumContentsLength(_LETTERS)
         top.addWidget(self._counts, 1)
         for part in (self._new_class, self._new_status, self._delete, self._slide):
             top.addWidget(part)
@@ -204,9 +229,13 @@ class Gallery(QWidget):
     def _list_some(self) -> None:
         """List the specimens of the next images."""
         end = time.monotonic() + _TURN_S
+        was_of_sample = bool(self._waiting) and self._sample.has(self._waiting[0])
         while self._waiting and time.monotonic() < end:
             self._list_image(self._waiting.popleft())
-        if self._waiting:
+        if self._waiting and was_of_sample and not self._sample.has(self._waiting[0]):
+            # All of the sample are listed; the others follow.
+            self._show()
+        elif self._waiting:
             self._summarise()
         else:
             self._timer.stop()
@@ -245,7 +274,7 @@ class Gallery(QWidget):
     def _show(self, *_: object) -> None:
         self._show_timer.stop()
         kept = {(entry.image_id, entry.id) for entry in self.selected()}
-        everything = [entry for image in self._entries.values() for entry in image]
+        everything = [entry for id_, image in self._entries.items() if self._sample.has(id_) for entry in image]
         order = self._order.currentData() or gallery_order.ORDERS[0]
         shown = gallery_order.ordered(
             everything, order, self._class.currentData() or "", self._shown_status.currentData()
@@ -292,17 +321,12 @@ class Gallery(QWidget):
         if touched:
             self.edited.emit(list(touched))
 
-    def _take_class(self, index: int) -> None:
-        name = self._new_class.itemData(index)
-        self._new_class.setCurrentIndex(0)
-        if name:
-            self.set_class(name)
-
-    def _take_status(self, index: int) -> None:
-        status = self._new_status.itemData(index)
-        self._new_status.setCurrentIndex(0)
-        if status:
-            self.set_status(status)
+    def _take(self, combo: QComboBox, change: Callable[[str], None], index: int) -> None:
+        """Change the selected specimens as chosen, and offer the choice again."""
+        chosen = combo.itemData(index)
+        combo.setCurrentIndex(0)
+        if chosen:
+            change(chosen)
 
     def _show_on_slide(self) -> None:
         index = self._list.currentIndex()

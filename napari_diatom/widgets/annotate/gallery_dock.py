@@ -46,8 +46,8 @@ class GalleryDock(QObject):
         """Return the review gallery, or None if it is not open."""
         return self._gallery
 
-    def show(self, project: Project | None) -> None:
-        """Show all specimens of a project as upright pictures."""
+    def show(self, project: Project | None, sample: str = "", taxon: str = "") -> None:
+        """Show the specimens of a project as upright pictures; those of one sample and taxon where these are named."""
         if self._gallery is None:
             self._gallery = gallery = Gallery(self._suggestions)
             gallery.slideRequested.connect(self.slideRequested)
@@ -57,6 +57,8 @@ class GalleryDock(QObject):
             when_destroyed(gallery, self.__dict__.__setitem__, "_gallery", None)
             self._viewer.window.add_dock_widget(gallery, name="Review gallery", area="bottom")
             gallery.set_project(project)
+        if sample:
+            self._gallery.show_sample(sample, taxon)
         dock = self._gallery.parentWidget()
         if dock is not None:
             dock.show()

@@ -169,6 +169,12 @@ class ImageBrowser(QWidget):
     """Id of an image that the user opens."""
     selectionChanged = Signal()
     """Another image is selected in the list, or none."""
+    listed = Signal()
+    """The images of a project were counted, or those of another one."""
+    shown = Signal(str)
+    """Id of the image that is marked as open now, empty for none."""
+    counted = Signal(object)
+    """The :class:`~napari_diatom.project.summary.Tally` of an image that has changed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -212,12 +218,14 @@ class ImageBrowser(QWidget):
         self._current = ""
         self._model.set_project(project, () if project is None else project.summary())
         self._next.setEnabled(project is not None)
+        self.listed.emit()
 
     def update_image(self, tally: Tally) -> None:
         """Show the current state and numbers of an image."""
         if self._model.update(tally):
             # Lay out the list now: in a later turn of the event loop, the whole window would be painted again.
             self._list.visualRect(self._filter.index(0, 0))
+        self.counted.emit(tally)
 
     def tallies(self) -> tuple[Tally, ...]:
         """Return state and numbers of all images, in their order."""
@@ -252,11 +260,13 @@ class ImageBrowser(QWidget):
             index = self._filter.mapFromSource(self._model.index(row))
             self._list.setCurrentIndex(index)
             self._list.scrollTo(index)
+        self.shown.emit(image_id)
 
     def show_none(self) -> None:
         """Mark no image as open, so that any can be chosen."""
         self._current = ""
         self._list.clearSelection()
+        self.shown.emit("")
 
     def step(self, by: int) -> None:
         """Choose the image ``by`` rows further down the list."""

@@ -81,6 +81,23 @@ class ProposalReview:
                 were = either(left, "was", "were")
                 self._line.say(f"{many(left, 'proposal')} on specimens that are there already {were} not accepted.")
 
+    def confirm(self) -> Edit | None:
+        """Accept all proposals of the image, except those on specimens that are there already, and mark it as done.
+
+        Returns
+        -------
+        Edit or None
+            What was done, in one step; None where no image is open or an error was shown.
+        """
+        self._toolbox.end_painting()
+        self._canvas.flush()
+        document = self._opened.document
+        if document is not None:
+            with self._line.showing_errors():
+                new = unmatched(document.specimens, document.proposals)
+                return self._accepted(document, new, is_done=True)
+        return None
+
     def next_uncertain(self) -> None:
         """Go to the least certain proposal: disagreements of models and people first, then the lowest score."""
         document = self._opened.document
@@ -101,11 +118,11 @@ class ProposalReview:
                 decide(document, ids)
         self.next_uncertain()
 
-    def _accepted(self, document: Document, ids: Sequence[str]) -> Edit:
+    def _accepted(self, document: Document, ids: Sequence[str], is_done: bool = False) -> Edit:
         """Accept proposals. A class that the project does not have is replaced by the chosen class."""
         others = {document.proposals[id_].name for id_ in ids if id_ in document.proposals}
         others = {name for name in others if self._canvas.class_of(name) != name}
-        edit = document.accept(ids, name=self._canvas.class_of)
+        edit = document.accept(ids, name=self._canvas.class_of, done=is_done)
         missing = {item.name for item in edit.after.values() if item is not None} - {
             entry.name for entry in self._canvas.classes
         }

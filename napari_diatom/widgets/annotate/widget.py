@@ -120,6 +120,7 @@ class AnnotateWidget(QWidget):
         self.undo, self.redo, self.cancel = self._names_link.undo, self._names_link.redo, self._actions.cancel
         self.toggle_done = self._actions.toggle_done
         self.accept, self.reject, self.accept_all = self._review.accept, self._review.reject, self._review.accept_all
+        self.confirm = self._review.confirm
         self.next_uncertain = self._review.next_uncertain
         self.propose = self._run.start
         self.show_settings = self._settings.show
@@ -179,9 +180,9 @@ class AnnotateWidget(QWidget):
         else:
             self._form.line.warn(f"{NONE_SELECTED}.")
 
-    def show_gallery(self) -> None:
-        """Show all specimens of the project as upright pictures, in a dock of their own."""
-        self._gallery_dock.show(self._opened.project)
+    def show_gallery(self, sample: str = "", taxon: str = "") -> None:
+        """Show the specimens of the project as upright pictures, in a dock of their own; or one sample and taxon."""
+        self._gallery_dock.show(self._opened.project, sample, taxon)
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Close the project when the dock is closed: napari then removes the widget from the dock."""
@@ -193,7 +194,7 @@ class AnnotateWidget(QWidget):
 
     def _connect_form(self) -> None:
         form = self._form
-        form.open.clicked.connect(self._ask_for_project)
+        form.open.clicked.connect(self.ask_for_project)
         form.new.clicked.connect(lambda *_: self._settings.ask_for_new())
         form.settings.clicked.connect(lambda *_: self.show_settings())
         form.add.clicked.connect(lambda *_: self._images.add(questions.images_to_add(self)))
@@ -288,6 +289,8 @@ class AnnotateWidget(QWidget):
         if project is not self._names.project:
             self._names.set_project(project)
         self._gallery_dock.set_project(project)
+        self._open_project.editor = None if project is None else self
+        self._open_project.opened.emit()
 
     def _on_class(self, name: str) -> None:
         self._canvas.new_class = name
@@ -312,7 +315,8 @@ class AnnotateWidget(QWidget):
             "classes and press Enter. Then draw again."
         )
 
-    def _ask_for_project(self) -> None:
+    def ask_for_project(self) -> None:
+        """Let the user choose a project, and open it."""
         folder = questions.project_to_open(self)
         if folder is not None:
             self.open_project(folder)

@@ -139,6 +139,16 @@ def bind(layer: Shapes, find: Callable[[str], Callable[..., object]], projects: 
             layer.bind_key(key.name, _unless_typing(find(key.action), *arguments), overwrite=True)
 
 
+def bind_one(layer: Shapes, name: str, act: Callable[[], object]) -> None:
+    """Bind one more key to a layer, by napari's name of it. :func:`unbind` takes it back."""
+    layer.bind_key(name, _unless_typing(act), overwrite=True)
+
+
+def unbind(layer: Shapes, name: str) -> None:
+    """Give a key of a layer back to napari."""
+    layer.bind_key(name, None)
+
+
 def key_rows(projects: bool) -> list[tuple[str, str]]:
     """Return the rows of the table of keys, with or without those of projects."""
     shown = [key for key in KEYS if key.name not in DIGITS and (projects or not key.projects_only)]

@@ -24,16 +24,21 @@ class OpenProject:
         The folder of the project, None while no project is open.
     classes : callable
         Returns its classes, none while no project is open.
+    editor : QWidget or None
+        The dock *Annotate diatoms* in which it is open.
     """
 
     changing = Signal(Path)
     """The settings of the project in a folder are about to be changed: whoever has edits of it writes them."""
+    opened = Signal()
+    """Another project was opened, or the project was closed."""
     changed = Signal(Path)
     """The settings or annotations of the project in a folder were changed, by another dock than the one that edits."""
 
     def __init__(self) -> None:
         self.folder: Path | None = None
         self.classes: Callable[[], tuple[ProjectClass, ...]] = tuple
+        self.editor: Any = None
 
     @classmethod
     def of(cls, viewer: Viewer) -> OpenProject:
@@ -45,6 +50,8 @@ class OpenProject:
         """Note that no project is open."""
         self.folder = None
         self.classes = tuple
+        self.editor = None
+        self.opened.emit()
 
 
 _of_viewers: Final[WeakKeyDictionary[Any, OpenProject]] = WeakKeyDictionary()
