@@ -148,6 +148,7 @@ def _counted(cells: Mapping[str, str]) -> FoundSpecimen:
         is_cut=cells["cut_by_edge"] == "1",
         size_um=(_known(cells["length_um"]), _known(cells["width_um"])),
         by=cells["origin"],
+        striae_10um=_known(cells.get("striae_10um", "")),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
@@ -72,6 +73,8 @@ class FoundSpecimen:
         Length and width, NaN where unknown.
     by : str
         The person or model that it is from.
+    striae_10um : float
+        Striae in 10 µm, NaN where unknown.
     """
 
     key: str
@@ -81,6 +84,7 @@ class FoundSpecimen:
     is_cut: bool
     size_um: tuple[float, float]
     by: str
+    striae_10um: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +113,8 @@ class TalliedSpecimens:
         The person or model that each is from.
     boxes : ndarray of float64, shape (N, 5)
         Their oriented boxes in pixels, as :class:`FoundSpecimen` has them.
+    striae_10um : ndarray of float64, shape (N,)
+        Striae in 10 µm, NaN where unknown.
     """
 
     fields: tuple[CountedField, ...]
@@ -121,6 +127,7 @@ class TalliedSpecimens:
     sizes_um: NDArray[np.float64]
     by: tuple[str, ...]
     boxes: NDArray[np.float64]
+    striae_10um: NDArray[np.float64]
 
     @classmethod
     def of(cls, fields: Sequence[CountedField], found: Sequence[Sequence[FoundSpecimen]]) -> Self:
@@ -143,6 +150,7 @@ class TalliedSpecimens:
             np.array([item.size_um for item in listed], dtype=np.float64).reshape(-1, 2),
             tuple(item.by for item in listed),
             boxes,
+            np.array([item.striae_10um for item in listed], dtype=np.float64),
         )
 
     def __len__(self) -> int:

@@ -119,6 +119,7 @@ def test_a_hundred_thousand_specimens_are_counted_at_once() -> None:
         np.full((n, 2), 10.0),
         ("person",) * n,
         np.zeros((n, 5)),
+        np.full(n, 14.0),
     )
     began = time.process_time()
     tally = tally_specimens(big, protocol_of("france"))
