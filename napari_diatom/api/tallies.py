@@ -28,6 +28,7 @@ def tally(
     proposals: bool = False,
     csv: CsvDialect = "standard",
     overwrite: bool = False,
+    shapes: AnyPath | None = None,
     report: Report = silent,
 ) -> WrittenTally:
     """Count taxa by sample, and write the tables that ``napari-diatom tally`` writes.
@@ -51,6 +52,8 @@ def tally(
         How CSV files are written: ``excel-eu`` with semicolons, decimal commas and a byte-order mark.
     overwrite : bool
         Whether a tally that is there is replaced.
+    shapes : path, optional
+        Table of the shapes and heights of the cells of each taxon, for their volume and carbon.
     report : callable
         Gets a :class:`~napari_diatom.core.progress.Progress` for each step.
 
@@ -63,7 +66,7 @@ def tally(
     Raises
     ------
     InputError
-        When the source, the protocol or the table of samples cannot be used; every problem is named.
+        When the source, the protocol or a table cannot be used; every problem is named.
     OutputError
         When a file cannot be written.
 
@@ -84,6 +87,7 @@ def tally(
         proposals,
         csv,
         overwrite,
+        optional_path(shapes, "shapes"),
     )
     return write_tally(options, progress_monitor(report))
 

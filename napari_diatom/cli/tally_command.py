@@ -42,6 +42,9 @@ def add_tally(commands: Any) -> None:
         default="standard",
         help="excel-eu: semicolons, decimal commas and a byte-order mark (standard)",
     )
+    parser.add_argument(
+        "--shapes", type=place, metavar="TABLE", help="shapes and heights of the cells, for biovolume and carbon"
+    )
     parser.add_argument("--report", action="store_true", help="write a page for each sample into OUT/reports")
     parser.add_argument("--overwrite", action="store_true", help="replace a tally that is in OUT")
     parser.set_defaults(run=_run_tally)
@@ -63,6 +66,7 @@ def _run_tally(arguments: argparse.Namespace) -> int:
         arguments.proposals,
         arguments.csv,
         arguments.overwrite,
+        arguments.shapes,
     )
     monitor = ProgressMonitor(bar)
     try:

@@ -20,6 +20,7 @@ from napari_diatom.counting.workbook import TableSheet, write_sheets
 from napari_diatom.images.image_files import RESULTS_MARK
 from napari_diatom.project import clock
 from napari_diatom.project.settings import PROJECT_FILE
+from napari_diatom.samples.cell_shapes import biovolume_sheet, read_cell_shapes
 from napari_diatom.samples.image_samples import samples_by_pattern, samples_by_table
 from napari_diatom.samples.protocol import PROTOCOL_FILE, left_out_names, write_protocol
 from napari_diatom.samples.protocol_presets import protocol_of
@@ -42,8 +43,11 @@ SPECIMENS: Final = "tally_specimens.csv"
 REPORTS: Final = "reports"
 """Folder of the pages of samples, where they are asked for."""
 CONCENTRATION: Final = "concentration.csv"
+BIOVOLUME: Final = "biovolume.csv"
+_OPTIONAL: Final = (CONCENTRATION, BIOVOLUME)
+"""Tables that not every tally has."""
 _CSV_FILES: Final = ("sample_taxon.csv", "diversity.csv", "sizes.csv", "samples.csv", SPECIMENS)
-_FILES: Final = (*_CSV_FILES, CONCENTRATION, PROTOCOL_FILE, PROVENANCE, WORKBOOK)
+_FILES: Final = (*_CSV_FILES, *_OPTIONAL, PROTOCOL_FILE, PROVENANCE, WORKBOOK)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class TallyOptions:
         How CSV files are written.
     overwrite : bool
         Whether a tally that is there is replaced.
+    shapes : Path or None
+        A table of the shapes of cells, for volumes and carbon.
     """
 
     source: Path
@@ -78,6 +84,7 @@ class TallyOptions:
     proposals: bool = False
     csv: CsvDialect = "standard"
     overwrite: bool = False
+    shapes: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +150,7 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
     _check_folder(options.source, options.out, options.overwrite)
     protocol = protocol_of(options.protocol)
     table = None if options.samples is None else read_samples(options.samples)
+    shapes = None if options.shapes is None else read_cell_shapes(options.shapes)
     source = read_source(options.source, options.proposals, monitor)
     names = {field.name: field.sample for field in source.specimens.fields}
     if options.pattern:
@@ -151,6 +159,8 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
         names = samples_by_table(names, table.samples.values())
     tally = tally_specimens(source.specimens, protocol, names)
     sheets = _sheets(tally, table)
+    if shapes is not None:
+        sheets[BIOVOLUME] = biovolume_sheet(tally, shapes)
     facts = _provenance(options, source, tally)
     written = _write(options, tally, sheets, facts)
     return WrittenTally(options.out, written, tally, tuple(_remarks(source, tally, table)), source, facts)
@@ -191,9 +201,10 @@ def _write(
             page.unlink()
     for name, sheet in sheets.items():
         write_sheet(out / name, sheet, options.csv)
-    if CONCENTRATION not in sheets and (out / CONCENTRATION).is_file():
-        # Of the tally that is replaced.
-        (out / CONCENTRATION).unlink()
+    for name in _OPTIONAL:
+        if name not in sheets and (out / name).is_file():
+            # Of the tally that is replaced.
+            (out / name).unlink()
     write_protocol(out / PROTOCOL_FILE, tally.protocol)
     write_atomically(out / PROVENANCE, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     in_book = [sheet for name, sheet in sheets.items() if name != SPECIMENS]
@@ -208,7 +219,7 @@ def _write(
 def _provenance(options: TallyOptions, source: TallySource, tally: SampleTally) -> dict[str, Any]:
     """Return who or which model found the specimens, when, and the hashes of all that the tally is made of."""
     protocol = hashlib.sha256(tally.protocol.to_text().encode()).hexdigest()
-    table = options.samples
+    table, shapes = options.samples, options.shapes
     return {
         "program": "napari-diatom",
         "version": __version__,
@@ -225,14 +236,18 @@ def _provenance(options: TallyOptions, source: TallySource, tally: SampleTally) 
             {name: model[name] for name in ("name", "version", "sha256") if name in model} for model in source.models
         ],
         "protocol": {"name": tally.protocol.name, "sha256": protocol},
-        "samples": None
-        if table is None
-        else {"file": printable(str(table)), "sha256": hashlib.sha256(read_bytes(table)).hexdigest()},
+        "samples": None if table is None else _hashed(table),
+        **({} if shapes is None else {"shapes": _hashed(shapes)}),
         "images": [
             {"image": field.name, "sample": tally.samples[k], "sha256": field.sha256}
             for field, k in zip(tally.specimens.fields, tally.field_sample.tolist(), strict=True)
         ],
     }
+
+
+def _hashed(path: Path) -> dict[str, str]:
+    """Return a file and its hash."""
+    return {"file": printable(str(path)), "sha256": hashlib.sha256(read_bytes(path)).hexdigest()}
 
 
 def _named_values(title: str, data: dict[str, Any]) -> TableSheet:

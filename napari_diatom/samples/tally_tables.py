@@ -22,7 +22,8 @@ _SHARE: Final = ".6f"
 _INDEX: Final = ".6f"
 _SIZE: Final = ".3f"
 
-_SIZE_FIGURES: Final = ("mean", "sd", "median", "min", "max")
+SIZE_FIGURES: Final = ("mean", "sd", "median", "min", "max")
+"""What :func:`size_figures` returns."""
 
 
 def count_format(tally: SampleTally) -> str:
@@ -127,9 +128,9 @@ def sizes_sheet(tally: SampleTally) -> TableSheet:
     """
     columns: Columns = (
         *(("sample", ""), ("taxon", ""), ("n", "d")),
-        *((f"{side}_um_{figure}", _SIZE) for side in ("length", "width") for figure in _SIZE_FIGURES),
+        *((f"{side}_um_{figure}", _SIZE) for side in ("length", "width") for figure in SIZE_FIGURES),
         ("striae_10um_n", "d"),
-        *((f"striae_10um_{figure}", _SIZE) for figure in _SIZE_FIGURES),
+        *((f"striae_10um_{figure}", _SIZE) for figure in SIZE_FIGURES),
     )
     return table_sheet("sizes", columns, _size_rows(tally))
 
@@ -145,14 +146,14 @@ def _size_rows(tally: SampleTally) -> Iterator[tuple[Any, ...]]:
             place = (tally.samples[tally.sample[group[0]]], tally.taxa[found.taxon[group[0]]], len(group))
             striae = found.striae_10um[group]
             striae = striae[np.isfinite(striae)]
-            sizes = (figure for side in (0, 1) for figure in _figures(found.sizes_um[group, side]))
-            yield (*place, *sizes, len(striae), *_figures(striae))
+            sizes = (figure for side in (0, 1) for figure in size_figures(found.sizes_um[group, side]))
+            yield (*place, *sizes, len(striae), *size_figures(striae))
 
 
-def _figures(values: NDArray[np.float64]) -> tuple[float, ...]:
+def size_figures(values: NDArray[np.float64]) -> tuple[float, ...]:
     """Return mean, standard deviation of a sample, median and range; NaN where there is nothing."""
     if not len(values):
-        return (math.nan,) * len(_SIZE_FIGURES)
+        return (math.nan,) * len(SIZE_FIGURES)
     deviation = float(values.std(ddof=1)) if len(values) > 1 else math.nan
     return float(values.mean()), deviation, float(np.median(values)), float(values.min()), float(values.max())
 
