@@ -119,7 +119,8 @@ def _of_mask(mask: CroppedMask, across: NDArray[np.float64]) -> NDArray[np.float
     # The band may run against the apical axis, whose direction tells left from right.
     way = math.copysign(1.0, math.cos(shape.band_angle - shape.box[4]))
     middle, half = (first + second) / 2, (second - first) / 2
-    return _placed(shape.band.axes, at, middle + way * across[:, None] * half, shape.band_angle)
+    off = np.asarray(middle + way * across[:, None] * half, dtype=np.float64)
+    return _placed(shape.band.axes, at, off, shape.band_angle)
 
 
 def _of_box(box: NDArray[np.float64], across: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -137,7 +138,7 @@ def _steps(low: float, high: float, share: float) -> NDArray[np.float64] | None:
     """Return paths a pixel apart over the middle ``share`` of a length, None where they are too few."""
     middle, half = (low + high) / 2, share * (high - low) / 2
     count = int(2 * half) + 1
-    return middle + np.arange(count) - (count - 1) / 2 if count >= 16 else None
+    return np.asarray(middle + np.arange(count) - (count - 1) / 2) if count >= 16 else None
 
 
 def _placed(
@@ -145,4 +146,5 @@ def _placed(
 ) -> NDArray[np.float64]:
     """Return points along and across a midline in the image, shape (2, K, N)."""
     flat = axes.place(np.tile(at, len(across)), across.ravel())
-    return np.ascontiguousarray(turned(flat, -angle).T).reshape(2, *across.shape)
+    placed = np.ascontiguousarray(turned(flat, -angle).T, dtype=np.float64)
+    return placed.reshape(2, *across.shape)

@@ -78,17 +78,6 @@ class Striae:
     quality: float = math.nan
     reason: str = ""
 
-    def scaled(self, factor: float) -> Striae:
-        """Return the densities for pixels that are larger by a factor."""
-        return Striae(
-            self.whole / factor,
-            self.left / factor,
-            self.middle / factor,
-            self.right / factor,
-            self.quality,
-            self.reason,
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class StriaeProfile:
@@ -202,14 +191,14 @@ def _read(
     reason = _refusal(found, quality, samples, pixel_size_um, aperture)
     if reason:
         return Striae(quality=quality, reason=reason), spectra
-    parts = {name: spectra.peak(name) for name in ("left", "middle", "right")}
-    of_parts = {
-        name: frequency * 10 / pixel_size_um
-        if not _refusal(frequency, q, samples, pixel_size_um, aperture)
-        else math.nan
-        for name, (frequency, q) in parts.items()
-    }
-    return Striae(found * 10 / pixel_size_um, quality=quality, **of_parts), spectra
+
+    def told(name: str) -> float:
+        frequency, own_quality = spectra.peak(name)
+        refused = _refusal(frequency, own_quality, samples, pixel_size_um, aperture)
+        return math.nan if refused else frequency * 10 / pixel_size_um
+
+    striae = Striae(found * 10 / pixel_size_um, told("left"), told("middle"), told("right"), quality)
+    return striae, spectra
 
 
 def _refusal(frequency: float, quality: float, samples: int, pixel_size_um: float, aperture: float | None) -> str:
@@ -228,7 +217,7 @@ def _leaves(box: NDArray[np.float64], image: IntensitySource) -> bool:
     cx, cy, length, width, angle = box.tolist()
     cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
     x, y = (length * cos + width * sin) / 2, (length * sin + width * cos) / 2
-    return cx < x or cy < y or cx + x > image.width or cy + y > image.height
+    return bool(cx < x or cy < y or cx + x > image.width or cy + y > image.height)
 
 
 class _Spectra:
