@@ -23,6 +23,7 @@ __all__ = [
     "evaluate",
     "explain",
     "find_rate",
+    "find_scale_bar",
     "import_annotations",
     "learn_names",
     "load_model",

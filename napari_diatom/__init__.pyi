@@ -15,6 +15,7 @@ from napari_diatom.api import cross_validate as cross_validate
 from napari_diatom.api import evaluate as evaluate
 from napari_diatom.api import explain as explain
 from napari_diatom.api import find_rate as find_rate
+from napari_diatom.api import find_scale_bar as find_scale_bar
 from napari_diatom.api import import_annotations as import_annotations
 from napari_diatom.api import learn_names as learn_names
 from napari_diatom.api import load_model as load_model

@@ -16,8 +16,9 @@ from napari_diatom.counting import table_columns
 from napari_diatom.formats import conversion
 from napari_diatom.formats.lossiness import losses
 from napari_diatom.formats.registry import FORMATS, Format, by_name
-from napari_diatom.images import slide_image
+from napari_diatom.images import scale_bar, slide_image
 from napari_diatom.images.planes import BEST, checked_z
+from napari_diatom.images.scale_bar import ScaleBar
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.measurement import measurements
 
@@ -64,6 +65,43 @@ def open_images(path: AnyPath, pixel_size_um: float | None = None, z: str | int 
     (40, 60, 3)
     """
     return slide_image.open_images(given_path(path, "path"), pixel_size_um, checked_z(z))
+
+
+def find_scale_bar(image: AnyPath | SlideImage | Any, label: str | None = None) -> ScaleBar | None:
+    """Find the scale bar that is burned into an image, and read its label.
+
+    Check the label before you use the pixel size: a digit may be read wrong.
+
+    Parameters
+    ----------
+    image : path, SlideImage or array-like
+        One image, of 100 megapixels at most.
+    label : str, optional
+        What the bar says, such as ``"20 µm"``; read by default.
+
+    Returns
+    -------
+    ScaleBar or None
+        Its ``length_px``, ``label`` and ``pixel_size_um``; ``disagrees(image.pixel_size_um)`` tells whether the file
+        states another pixel size. None if there is no scale bar, or several lines could be one.
+
+    Raises
+    ------
+    InputError
+        When the image cannot be read or is too large, or the label is not a length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_diatom as nd
+    >>> field = np.full((300, 400), 180, np.uint8)
+    >>> field[280:284, 250:350] = 0
+    >>> bar = nd.find_scale_bar(field, label="20 µm")
+    >>> bar.length_px, bar.pixel_size_um
+    (100.0, 0.2)
+    """
+    bar = scale_bar.find_scale_bar(one_image(image, None, None, BEST, "image"))
+    return bar if bar is None or label is None else bar.labelled(label)
 
 
 def read_annotations(path: AnyPath, format: str | None = None, images: AnyPath | None = None) -> list[Annotations]:

@@ -19,6 +19,7 @@ from napari_diatom.cli.count import add_count
 from napari_diatom.cli.doctor import add_doctor
 from napari_diatom.cli.names_arguments import add_names
 from napari_diatom.cli.plate_command import add_plate
+from napari_diatom.cli.scale_command import add_scale
 from napari_diatom.cli.tally_command import add_tally
 
 if TYPE_CHECKING:
@@ -244,6 +245,7 @@ def parser() -> argparse.ArgumentParser:
     add_count(commands)
     add_tally(commands)
     add_plate(commands)
+    add_scale(commands)
 
     samples = commands.add_parser("samples", help="write the example slides", description="Render the example slides.")
     samples.add_argument(
