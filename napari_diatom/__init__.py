@@ -31,6 +31,7 @@ __all__ = [
     "merge_shards",
     "open_images",
     "open_project",
+    "outline_descriptors",
     "plate",
     "preview_augmentation",
     "read_annotations",

@@ -23,6 +23,7 @@ from napari_diatom.api import measure as measure
 from napari_diatom.api import merge_shards as merge_shards
 from napari_diatom.api import open_images as open_images
 from napari_diatom.api import open_project as open_project
+from napari_diatom.api import outline_descriptors as outline_descriptors
 from napari_diatom.api import plate as plate
 from napari_diatom.api import preview_augmentation as preview_augmentation
 from napari_diatom.api import read_annotations as read_annotations

@@ -17,6 +17,7 @@ from napari_diatom.api.slides import (
     find_scale_bar,
     measure,
     open_images,
+    outline_descriptors,
     read_annotations,
     write_annotations,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "merge_shards",
     "open_images",
     "open_project",
+    "outline_descriptors",
     "plate",
     "preview_augmentation",
     "read_annotations",

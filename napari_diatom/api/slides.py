@@ -261,6 +261,41 @@ def measure(
     return table_columns.specimen_frame(rows, names is not None, measured.outlines is not None)
 
 
+def outline_descriptors(annotations: Annotations | Sequence[Annotations], harmonics: int = 20) -> DataFrame:
+    """Describe the shapes of outlines by elliptic Fourier descriptors, whatever their size, place and direction.
+
+    Parameters
+    ----------
+    annotations : Annotations or sequence of Annotations
+        Of one image or several.
+    harmonics : int
+        How many ellipses are added up, 1 to 100.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per specimen with an outline: ``image``, ``specimen`` (its number from 1), ``class``, and ``a1`` to
+        ``d20``. The first ellipse has the half length 1: ``a1`` is 1, ``b1`` and ``c1`` are 0.
+
+    Raises
+    ------
+    InputError
+        When the annotations are something else, or the number is out of range.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> nd.outline_descriptors(nd.read_annotations("counts/annotations"))  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    from napari_diatom.measurement.outline_descriptors import checked_harmonics, descriptor_columns, descriptor_rows
+
+    columns = descriptor_columns(checked_harmonics(harmonics))
+    frame = pd.DataFrame(descriptor_rows(_parts(annotations), harmonics), columns=columns)
+    return frame.apply(lambda column: column if column.name in ("image", "class") else pd.to_numeric(column))
+
+
 def _parts(annotations: Any) -> list[Annotations]:
     """Return annotations of one image or several as a list; raises InputError where they are something else."""
     if isinstance(annotations, Annotations):

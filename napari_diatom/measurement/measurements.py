@@ -212,6 +212,12 @@ def measure_annotations(annotations: Annotations, image: IntensitySource | NDArr
     InputError
         When the pixel size cannot be right, or the image cannot be read.
     """
+    masks = annotation_masks(annotations)
+    return _measure(annotations.detections, masks, annotations.pixel_size_um, image)
+
+
+def annotation_masks(annotations: Annotations) -> list[CroppedMask | None]:
+    """Return the masks that annotated specimens enclose; None for those that were drawn as a rectangle."""
     from napari_diatom.core.mask_polygons import fill
 
     found = annotations.detections
@@ -223,7 +229,7 @@ def measure_annotations(annotations: Annotations, image: IntensitySource | NDArr
             masks.append(found.masks[i])
         else:
             masks.append(None if outline is None else fill(outline))
-    return _measure(found, masks, annotations.pixel_size_um, image)
+    return masks
 
 
 def _measure(
