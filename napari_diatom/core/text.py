@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 
 def many(count: int, one: str, more: str | None = None) -> str:
@@ -13,6 +14,13 @@ def many(count: int, one: str, more: str | None = None) -> str:
 def either(count: int, one: str, several: str) -> str:
     """Return the word that goes with one thing, or that with several, such as ``is`` and ``are``."""
     return one if count == 1 else several
+
+
+def first_few(items: Sequence[str], most: int = 5, between: str = ", ") -> str:
+    """Return the first few of many as text, and how many more there are."""
+    rest = len(items) - most
+    more = f"{' ' if between == ', ' else between}and {rest:,} more" if rest > 0 else ""
+    return between.join(items[:most]) + more
 
 
 def sentence(line: str) -> str:

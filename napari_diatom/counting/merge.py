@@ -5,13 +5,13 @@ The same images give the same bytes as in one run, whatever the number of shards
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import many
+from napari_diatom.core.text import first_few, many
 from napari_diatom.counting.batch_options import BatchResult, Skipped
 from napari_diatom.counting.image_outputs import Outputs
 from napari_diatom.counting.image_result import ImageResult
@@ -96,21 +96,17 @@ def _checked(out: Path, records: Mapping[str, ShardRecord]) -> ShardRecord:
         if record.files != first.files:
             strange = sorted(set(record.files) ^ set(first.files))
             raise InputError(
-                f"Shards {one} and {other} in {out} did not see the same images ({_some(strange)}): count both again."
+                f"Shards {one} and {other} in {out} did not see the same images ({first_few(strange, _NAMED)}): "
+                "count both again."
             )
     done = {name for record in records.values() for name in record.counted}
     if missing := [name for name in first.files if name not in done]:
         ended = ", ".join(records)
         raise InputError(
             f"{many(len(missing), 'image')} of {len(first.files):,} in {out} {'is' if len(missing) == 1 else 'are'} "
-            f"missing: {_some(missing)}. These shards have ended: {ended}. Run the others, then merge."
+            f"missing: {first_few(missing, _NAMED)}. These shards have ended: {ended}. Run the others, then merge."
         )
     return first
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more:,} others" if more > 0 else "")
 
 
 def _check_files(out: Path, outputs: Outputs) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
-from napari_diatom.core.text import either, many
+from napari_diatom.core.text import either, first_few, many
 from napari_diatom.project.annotation_exchange import ImportPlan
 from napari_diatom.project.annotation_reading import FileReport, read_annotation_files
 from napari_diatom.project.project import Project
@@ -68,13 +68,13 @@ class ImportReport:
             is_there = either(self.known, "is", "are")
             said.append(f"{many(self.known, 'specimen')} {is_there} already in the project, and not added again.")
         if self.new_classes:
-            said.append(f"{many(len(self.new_classes), 'new class', 'new classes')}: {_some(self.new_classes)}.")
+            said.append(f"{many(len(self.new_classes), 'new class', 'new classes')}: {first_few(self.new_classes)}.")
         said += [
             f"{old} is called {new} in this project, and so are its specimens." for old, new in self.renamed.items()
         ]
         if self.absent:
             lacks = f"The project does not have {many(len(self.absent), 'image')} of these files"
-            said.append(f"{lacks}: {_some(self.absent)}.")
+            said.append(f"{lacks}: {first_few(self.absent)}.")
         return [*said, *(f"Not kept: {line}" for line in self.not_kept)]
 
 
@@ -152,7 +152,3 @@ def _folder_of_images(project: Project) -> Path | None:
     """Return the folder that all images of a project are in, None where there are several."""
     folders = {project.path(image.id).parent for image in project.images}
     return next(iter(folders)) if len(folders) == 1 and next(iter(folders)).is_dir() else None
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

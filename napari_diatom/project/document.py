@@ -12,11 +12,12 @@ from psygnal import Signal
 from napari_diatom.core.annotations import repeated
 from napari_diatom.core.detections import PERSON, STATUSES
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import first_few
 from napari_diatom.project import clock
 from napari_diatom.project.class_names import renamed_edit
 from napari_diatom.project.edit_merging import Side
 from napari_diatom.project.edits import Change, Contents, Edit, State
-from napari_diatom.project.live_contents import LiveContents, listed_ids
+from napari_diatom.project.live_contents import LISTED_IDS, LiveContents
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.project.undo_history import UndoHistory
 
@@ -149,7 +150,7 @@ class Document:
         ids = [item.id for item in (*listed, *proposed)]
         used = sorted(set(ids) & (self.specimens.keys() | self.proposals.keys())) or list(repeated(ids))
         if used:
-            raise InputError(f"Specimens cannot be added under an id that is in use: {listed_ids(used)}.")
+            raise InputError(f"Specimens cannot be added under an id that is in use: {first_few(used, LISTED_IDS)}.")
         now = self._clock()
         new = {item.id: item if stamped and item.annotator else self._stamp(item, now=now) for item in listed}
         offered = {item.id: item.replace(reviewed=False) for item in proposed}
@@ -241,7 +242,7 @@ class Document:
         old = [id_ for id_, item in self.proposals.items() if item.origin == origin]
         used = sorted(new.keys() & (self.specimens.keys() | (self.proposals.keys() - set(old))))
         if used:
-            raise InputError(f"Specimens cannot be proposed under an id that is in use: {listed_ids(used)}.")
+            raise InputError(f"Specimens cannot be proposed under an id that is in use: {first_few(used, LISTED_IDS)}.")
         state: State = "machine" if self._content.state == "untouched" and new else self._content.state
         return self._finish(self._content.edit("propose", {}, dict.fromkeys(old) | new, state))
 

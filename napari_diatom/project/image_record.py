@@ -140,6 +140,11 @@ class Record:
         """Return whether there is nothing to write."""
         return document.is_saved and not self._adopted and not self._has_former_names()
 
+    def holds(self, document: Document) -> bool:
+        """Return whether the files that were read or written last hold the specimens and proposals of a document."""
+        contents, written = document.contents, self._written
+        return _same(contents.specimens, written.specimens) and _same(contents.proposals, written.proposals)
+
     def write(self, document: Document, is_leaving: bool = False) -> None:
         """Write what is not written yet; the caller holds the lock.
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import first_few
 from napari_diatom.project.edit_merging import Side, difference, left_to_do, rejections_left
 from napari_diatom.project.edits import Change, Contents, Edit, State, joined_edits
 from napari_diatom.project.specimen import Specimen
+
+LISTED_IDS: Final = 3
+"""Ids that a message names before it says how many more there are."""
 
 
 class LiveContents:
@@ -141,7 +146,7 @@ class LiveContents:
         unknown = [id_ for id_ in listed if id_ not in among]
         if unknown:
             kind = "specimen" if among is self.specimens else "proposal"
-            raise InputError(f"There is no {kind} {listed_ids(unknown)} in this image.")
+            raise InputError(f"There is no {kind} {first_few(unknown, LISTED_IDS)} in this image.")
         return listed
 
 
@@ -175,8 +180,3 @@ class OrderedSpecimens:
         self._ranks = dict(other._ranks)
         self._items.clear()
         self._items.update(other._items)
-
-
-def listed_ids(ids: Sequence[str]) -> str:
-    """Return the first few ids as text."""
-    return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -32,6 +32,8 @@ class OpenDocuments:
         What all windows have written since the files.
     lock : FolderLock
         Held while files are written.
+    on_written : callable
+        Gets the image and the document whose files were just written, under the lock.
 
     Attributes
     ----------
@@ -39,11 +41,19 @@ class OpenDocuments:
         What all windows have written since the files.
     """
 
-    def __init__(self, settings: SettingsFile, session: Session, journals: JournalFolder, lock: FolderLock) -> None:
+    def __init__(
+        self,
+        settings: SettingsFile,
+        session: Session,
+        journals: JournalFolder,
+        lock: FolderLock,
+        on_written: Callable[[ProjectImage, Document], None],
+    ) -> None:
         self._settings = settings
         self._session = session
         self.journals: Final = journals
         self._lock = lock
+        self._on_written = on_written
         self._open: dict[str, tuple[Record, Document]] = {}
         self._later: dict[str, State] | None = None
 
@@ -115,6 +125,8 @@ class OpenDocuments:
                     record, document = self._open[id_]
                     try:
                         record.write(document, is_leaving)
+                        if record.holds(document):
+                            self._on_written(record.image, document)
                     except (ConflictError, OutputError, InputError) as error:
                         errors.append(error)
         self._note_states(ids)

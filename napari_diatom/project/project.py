@@ -75,7 +75,14 @@ class Project:
         self._settings = SettingsFile(folder, self._lock)
         self.session: Final = Session(folder / HIDDEN / "sessions", annotator)
         self.journals: Final = JournalFolder(folder, self.session)
-        self.documents: Final = OpenDocuments(self._settings, self.session, self.journals, self._lock)
+        self._cache = tallies.Cache(folder / HIDDEN / "summary.json")
+        self.documents: Final = OpenDocuments(
+            self._settings,
+            self.session,
+            self.journals,
+            self._lock,
+            lambda image, document: self._cache.note(folder, image, document),
+        )
         self.linked_images: Final = LinkedImages(self._settings)
         self.classes: Final = ClassEditor(self._settings, self.documents, self.summary)
         self.facts: Final = ImageFacts(self._settings)
@@ -84,7 +91,6 @@ class Project:
         )
         release_committed(folder)
         discard_abandoned(folder, self.session)
-        self._cache = tallies.Cache(folder / HIDDEN / "summary.json")
 
     @classmethod
     def create(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import first_few
 from napari_diatom.project.settings import PROJECT_FILE, ProjectImage, Split
 from napari_diatom.project.summary import Tally
 
@@ -147,7 +148,7 @@ def warnings_of(split: Split, tallies: Sequence[Tally]) -> list[str]:
         found.append(f"There are only {len(groups.names)} {split.by}s for {len(split.parts)} parts.")
     outside = sorted({split_group(item.image, split.by) for item in tallies if part_of(split, item.image) is None})
     if outside:
-        found.append(f"In no part: {split.by} {_listed(outside)}.")
+        found.append(f"In no part: {split.by} {first_few(outside)}.")
     members = {name: [item for item in tallies if part_of(split, item.image) == name] for name in split.parts}
     for name, items in members.items():
         if not items:
@@ -156,7 +157,7 @@ def warnings_of(split: Split, tallies: Sequence[Tally]) -> list[str]:
         there = _sum(items)
         lacking = [label for label in groups.classes if not there[label]]
         if lacking:
-            found.append(f"{name} has no specimens of {_listed(lacking)}.")
+            found.append(f"{name} has no specimens of {first_few(lacking)}.")
     return found
 
 
@@ -224,8 +225,3 @@ def _cost(groups: _Groups, wanted: NDArray[np.float64], part: NDArray[np.intp]) 
     if len(groups.classes):
         deviation += np.abs(counts / counts.sum(axis=0) - wanted[:, None]).sum() / len(groups.classes)
     return float(_MISSING * missing + deviation)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return the first few names as text."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -136,6 +136,10 @@ class Cache:
             known = self._known[image.id] = now, tally
         return Tally(image, image.state, known[1].counts, known[1].proposals, known[1].problem)
 
+    def note(self, project: Path, image: ProjectImage, document: Document) -> None:
+        """Keep what a document holds whose files were just written; the caller holds the lock under which they were."""
+        self._known[image.id] = stamp(project, image), of_document(image, document)
+
     def text(self) -> str:
         """Return all that is known, for the file."""
         counted = {

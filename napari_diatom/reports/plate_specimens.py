@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import either, many, quoted
+from napari_diatom.core.text import either, first_few, many, quoted
 from napari_diatom.core.text_files import read_text
 from napari_diatom.samples.tallied_specimens import TalliedSpecimens
 
@@ -97,7 +97,7 @@ def read_keys(path: Path) -> tuple[str, ...]:
     if not keys:
         raise InputError(f"{path} names no specimens: write one on each line, such as R1_field3.jpg/12.")
     if twice := [key for key, number in Counter(keys).items() if number > 1]:
-        raise InputError(f"{path} names {_listed(twice)} twice.")
+        raise InputError(f"{path} names {first_few(twice, _SHOWN)} twice.")
     return keys
 
 
@@ -156,7 +156,7 @@ def asked_specimens(found: TalliedSpecimens, choice: SpecimenChoice) -> NDArray[
         known = set(found.keys)
         if unknown := [key for key in choice.keys if key not in known]:
             raise InputError(
-                f"There {either(len(unknown), 'is no specimen', 'are no specimens')} {_listed(unknown)}: "
+                f"There {either(len(unknown), 'is no specimen', 'are no specimens')} {first_few(unknown, _SHOWN)}: "
                 "name them as tally_specimens.csv does."
             )
         wanted = set(choice.keys)
@@ -187,7 +187,7 @@ def _check_name(name: str, names: Sequence[str], kind: str) -> None:
         return
     known = list(dict.fromkeys(names))
     close = get_close_matches(name, known, n=3)
-    hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {_listed(known) or 'none'}."
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {first_few(known, _SHOWN) or 'none'}."
     raise InputError(f"There is no {kind} {quoted(name)}. {hint}")
 
 
@@ -197,7 +197,8 @@ def _left_out(found: TalliedSpecimens, asked: NDArray[np.bool_], fits: NDArray[n
     if not len(lost):
         return []
     images = dict.fromkeys(found.fields[k].name for k in found.field[lost].tolist())
-    return [f"{many(len(lost), 'specimen')} {why} ({_listed(list(images))})".replace("specimen are", "specimen is", 1)]
+    where = first_few(list(images), _SHOWN)
+    return [f"{many(len(lost), 'specimen')} {why} ({where})".replace("specimen are", "specimen is", 1)]
 
 
 def _nothing_shown(found: TalliedSpecimens, asked: NDArray[np.bool_], is_scaled: NDArray[np.bool_]) -> str:
@@ -205,10 +206,10 @@ def _nothing_shown(found: TalliedSpecimens, asked: NDArray[np.bool_], is_scaled:
     images = dict.fromkeys(found.fields[k].name for k in found.field[asked].tolist())
     if not (asked & is_scaled).any():
         return (
-            f"The pixel size of {_listed(list(images))} is not known, so there is no scale: "
+            f"The pixel size of {first_few(list(images), _SHOWN)} is not known, so there is no scale: "
             "set it in the project, or count with --pixel-size."
         )
-    files = f"The files of {_listed(list(images))} were not found"
+    files = f"The files of {first_few(list(images), _SHOWN)} were not found"
     return f"{files}: run plate with --images and the folder that they are in now."
 
 
@@ -247,9 +248,3 @@ def _plated(found: TalliedSpecimens, place: int) -> PlateSpecimen:
         (x, y, length, width, angle),
         field.pixel_size_um or 0.0,
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return names in a message, the first few of many."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from napari_diatom.core.text import either, many
+from napari_diatom.core.text import either, first_few, many
 
 _LISTED: Final = 3
 """Images and classes that a sentence names."""
@@ -94,7 +93,7 @@ class SendReport:
         if self.images_added:
             parts.append(f"{many(self.images_added, 'image')} added.")
         if self.classes_added:
-            parts.append(f"New classes: {_first(self.classes_added)}.")
+            parts.append(f"New classes: {first_few(self.classes_added, _LISTED)}.")
         return " ".join(parts)
 
     def text(self) -> str:
@@ -106,9 +105,3 @@ class SendReport:
             and_more = f" And {more} more." if more > 0 else ""
             parts.append(f"{many(len(self.left_out), 'image')} left out. {listed}{and_more}")
         return " ".join([*parts, *self.remarks])
-
-
-def _first(names: Sequence[str]) -> str:
-    """Return the first few names as text."""
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

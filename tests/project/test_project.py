@@ -27,6 +27,7 @@ from napari_diatom.project.folder_lock import HIDDEN
 from napari_diatom.project.journal import Journal
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, Settings
+from napari_diatom.project.specimen import to_annotations
 
 
 def journals(folder: Path) -> list[Path]:
@@ -406,6 +407,25 @@ def test_moved_missing_and_changed_images(tmp_path):
             project.linked_images.accept_changed("s0f0")
         with pytest.raises(InputError, match="not a folder"):
             project.linked_images.find_moved([tmp_path / "nowhere"])
+
+
+def test_what_is_written_is_counted_without_reading_it_again(tmp_path, monkeypatch):
+    project = new_project(tmp_path)
+    project.document("s0f0").add([box(1), box(2)])
+    project.release("s0f0")
+    document = project.document("s0f1")
+    document.add([polygon()])
+    project.flush()
+    document.remove(list(document.specimens))
+    project.close()
+    monkeypatch.setattr(store.tallies, "of_files", lambda *_: pytest.fail("counted again"))
+    with Project.open(project.folder) as again:
+        assert [tally.total for tally in again.summary()] == [2, 0]
+    monkeypatch.undo()
+    # What another program writes is read.
+    geojson.write(project.folder / "annotations" / "s0f1.geojson", to_annotations([polygon()]))
+    with Project.open(project.folder) as again:
+        assert [tally.total for tally in again.summary()] == [2, 1]
 
 
 def test_summary_is_counted_once_per_revision(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ from napari_diatom.core.annotations import Annotations, repeated
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.detections import STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import quoted
+from napari_diatom.core.text import first_few, quoted
 from napari_diatom.core.text_files import parse_json, read_bytes
 from napari_diatom.formats.geojson.feature_geometry import is_finite_number, outline_of_geometry
 from napari_diatom.formats.geojson.feature_reader import Feature, kind_without_area, parse_feature
@@ -150,8 +150,7 @@ def of_data(data: Any, source: str, masks: bool = True, only_specimens: bool = T
             problems.append(f"feature {number} {error}")
     problems += [f"{n} features have the id {quoted(name)}" for name, n in repeated([item.id for item in read]).items()]
     if problems:
-        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise InputError(f"{source} has damaged annotations: {'; '.join(problems[:3])}{more}.")
+        raise InputError(f"{source} has damaged annotations: {first_few(problems, 3, '; ')}.")
     return replace(_assemble(read, header, source, masks), left_out=without_area)
 
 

@@ -17,7 +17,7 @@ from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import united
 from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import either, many
+from napari_diatom.core.text import either, first_few, many
 from napari_diatom.measurement.morphometry import oriented_box
 
 SPARE: Final = 1000
@@ -99,7 +99,7 @@ def check_within(masks: Sequence[CroppedMask], numbers: ArrayLike, height: int, 
         if x0 < 0 or y0 < 0 or x1 > width or y1 > height
     ]
     if outside:
-        some = ", ".join(map(str, outside[:3])) + (f" and {len(outside) - 3} more" if len(outside) > 3 else "")
+        some = first_few([*map(str, outside)], 3)
         raise InputError(
             f"The masks of specimen {some} reach beyond the image of {width} x {height} pixels: they belong to an "
             "image of another size."

@@ -16,7 +16,7 @@ from napari_diatom.core.annotations import SHAPES, Annotations, Outline
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import check_near
-from napari_diatom.core.text import quoted, shortened
+from napari_diatom.core.text import first_few, quoted, shortened
 from napari_diatom.formats.shared.field_values import parse_number, size_of
 from napari_diatom.formats.shared.polygon_repair import (
     are_of_size,
@@ -41,8 +41,7 @@ LONGEST: Final = 1000
 
 def some_of(items: Sequence[str], separator: str = ", ") -> str:
     """Return the first few of many as text, and how many more there are."""
-    more = f"{separator}and {len(items) - LISTED} more" if len(items) > LISTED else ""
-    return separator.join(shortened(item, LONGEST) for item in items[:LISTED]) + more
+    return first_few([shortened(item, LONGEST) for item in items], LISTED, separator)
 
 
 class NoArea(InputError):

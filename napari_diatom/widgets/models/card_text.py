@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.core.proportions import few_note
-from napari_diatom.core.text import many, shortened
+from napari_diatom.core.text import first_few, many, shortened
 from napari_diatom.models.card import ModelCard, Task
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.models.own_models import is_own
@@ -40,14 +40,12 @@ def card_html(model: ModelFolder, report: Path | None = None) -> str:
         The report (JSON) of its test, for the intervals of its figures.
     """
     card = model.card
-    classes = ", ".join(card.classes[:_CLASSES_SHOWN])
-    more = len(card.classes) - _CLASSES_SHOWN
     size = "not stated: images are searched at several scales"
     if card.pixel_size_um is not None:
         size = f"{card.pixel_size_um:g} µm; images are resampled to it"
     rows = {
         "Gives": f"{TASKS[card.task]} ({card.architecture})",
-        "Classes": f"{len(card.classes):,}: {classes}{f' and {more:,} more' if more > 0 else ''}",
+        "Classes": f"{len(card.classes):,}: {first_few(card.classes, _CLASSES_SHOWN)}",
         "Pixel size": size,
         "Licence": card.licence or "not stated",
         "Learnt from": _training(card),

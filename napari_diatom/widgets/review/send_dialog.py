@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_diatom.core.text import many
+from napari_diatom.core.text import first_few, many
 from napari_diatom.review.sending import SendOptions
 from napari_diatom.review.sent_image import AS_SPECIMENS
 from napari_diatom.widgets.common.object_names import named
@@ -203,8 +203,7 @@ class SendDialog(QDialog):
         corrected = f", with your corrections in {many(number, 'open image')}" if number else ""
         self._whats["folder"].setText(f"A folder of results{folder}{corrected}")
         classes = form.new_classes()
-        more = f" and {len(classes) - _CLASSES_SHOWN} more" if len(classes) > _CLASSES_SHOWN else ""
-        which = f": {', '.join(classes[:_CLASSES_SHOWN])}{more}" if classes else ""
+        which = f": {first_few(classes, _CLASSES_SHOWN)}" if classes else ""
         self._add.setText(f"Add classes that the project does not have{which}")
         self._add.setEnabled(form.what == "folder" or bool(classes))
         self._save.setEnabled(any(not item.has_file for item in form.sent))

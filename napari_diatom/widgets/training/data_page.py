@@ -244,8 +244,8 @@ class SlidesPage(QWidget):
             self._each.toggled.connect(part.setDisabled)
         texts = (self._data, self._images, self._group, self._classes, self._without, self._one_name)
         for edit in (*texts, *self._parts.values()):
-            edit.textEdited.connect(self._timer.start)
-        self._shares.currentTextChanged.connect(self._timer.start)
+            edit.textEdited.connect(self._look_later)
+        self._shares.currentTextChanged.connect(self._look_later)
         for signal in (
             self._by.currentIndexChanged,
             self._seed.valueChanged,
@@ -253,7 +253,15 @@ class SlidesPage(QWidget):
             self._one.toggled,
             self._each.toggled,
         ):
-            signal.connect(self._timer.start)
+            signal.connect(self._look_later)
+
+    def _look_later(self) -> None:
+        """Read the slides when nothing was changed for a moment; until then they cannot be used."""
+        self.stop()
+        self._dataset = None
+        self._problem = "Reading the slides"
+        self._timer.start()
+        self.changed.emit()
 
     def _ask_for_project(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Choose a project or annotations folder")

@@ -172,6 +172,22 @@ def test_every_setting_of_a_training_file_is_in_the_window(viewer, slides, qtbot
     qtbot.waitUntil(lambda: "there is no slide or image nowhere" in (page.problem() or ""), timeout=20_000)
 
 
+@pytest.mark.parametrize("part", ["split_seed", "one_class", "chosen_classes"])
+def test_a_training_waits_for_the_slides_of_a_choice_that_was_just_made(viewer, slides, qtbot, part):
+    widget = opened(viewer, slides, qtbot)
+    start, before = child_of(widget, "start_training"), widget.slides.dataset()
+    assert start.isEnabled()
+    if part == "split_seed":
+        child_of(widget, part).setValue(5)
+    elif part == "one_class":
+        child_of(widget, part).click()
+    else:
+        qtbot.keyClicks(child_of(widget, part), before.classes[0])
+    assert not start.isEnabled()
+    qtbot.waitUntil(start.isEnabled, timeout=20_000)
+    assert widget.slides.dataset() is not before
+
+
 def test_a_run_whose_files_are_damaged_is_passed_over(viewer, slides, qtbot, tmp_path):
     good = RunFolder.create(tmp_path / "good", configured(slides, "oriented-boxes"))
     bad = RunFolder.create(tmp_path / "bad", configured(slides, "oriented-boxes"))

@@ -28,7 +28,7 @@ from napari_diatom.core.detections import CroppedMask
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import fill
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
-from napari_diatom.core.text import many
+from napari_diatom.core.text import first_few, many
 from napari_diatom.images.slide_image import open_images
 
 MARGIN: Final = 0.35
@@ -390,5 +390,4 @@ def _background(slide: _Slide) -> Background:
 
 def listed(entries: Sequence[LeftOut], most: int = 5) -> str:
     """Return why things were left out, in one line."""
-    lines = [f"{entry.source}: {entry.reason}" for entry in entries]
-    return "; ".join(lines[:most]) + (f"; and {len(lines) - most} more" if len(lines) > most else "")
+    return first_few([f"{entry.source}: {entry.reason}" for entry in entries], most, "; ")

@@ -9,6 +9,7 @@ from typing import Final
 
 from diatom_training.data.annotated_slides import Part
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import first_few
 
 MOST: Final = 20
 """Names that a message lists."""
@@ -64,9 +65,7 @@ class _Known:
         return self.shorter.get(name) or ([bare] if bare is not None else [])
 
     def __str__(self) -> str:
-        names = list(self.images)
-        more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-        return f"{', '.join(names[:MOST])}{more}"
+        return first_few(list(self.images), MOST)
 
 
 def _bare(name: str) -> str:
