@@ -18,6 +18,7 @@ from napari_diatom.api import evaluate as evaluate
 from napari_diatom.api import explain as explain
 from napari_diatom.api import export_tally as export_tally
 from napari_diatom.api import find_rate as find_rate
+from napari_diatom.api import find_scale_bar as find_scale_bar
 from napari_diatom.api import import_annotations as import_annotations
 from napari_diatom.api import learn_names as learn_names
 from napari_diatom.api import load_model as load_model
@@ -25,6 +26,7 @@ from napari_diatom.api import measure as measure
 from napari_diatom.api import merge_shards as merge_shards
 from napari_diatom.api import open_images as open_images
 from napari_diatom.api import open_project as open_project
+from napari_diatom.api import outline_descriptors as outline_descriptors
 from napari_diatom.api import plate as plate
 from napari_diatom.api import preview_augmentation as preview_augmentation
 from napari_diatom.api import read_annotations as read_annotations

@@ -13,7 +13,14 @@ from napari_diatom.api.naming import check_names, learn_names, suggest_names
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
 from napari_diatom.api.projects import create_project, import_annotations, open_project
 from napari_diatom.api.review import review_counts, write_project_tables
-from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
+from napari_diatom.api.slides import (
+    find_scale_bar,
+    measure,
+    open_images,
+    outline_descriptors,
+    read_annotations,
+    write_annotations,
+)
 from napari_diatom.api.tallies import export_tally, plate, tally, write_reports
 from napari_diatom.api.training import TrainingRun, evaluate, preview_augmentation, runs, train
 from napari_diatom.api.tuning import Search, cross_validate, find_rate, tune
@@ -44,6 +51,7 @@ __all__ = [
     "explain",
     "export_tally",
     "find_rate",
+    "find_scale_bar",
     "import_annotations",
     "learn_names",
     "load_model",
@@ -51,6 +59,7 @@ __all__ = [
     "merge_shards",
     "open_images",
     "open_project",
+    "outline_descriptors",
     "plate",
     "preview_augmentation",
     "read_annotations",

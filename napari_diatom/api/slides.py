@@ -16,8 +16,9 @@ from napari_diatom.counting import table_columns
 from napari_diatom.formats import conversion
 from napari_diatom.formats.lossiness import losses
 from napari_diatom.formats.registry import FORMATS, Format, by_name
-from napari_diatom.images import slide_image
+from napari_diatom.images import scale_bar, slide_image
 from napari_diatom.images.planes import BEST, checked_z
+from napari_diatom.images.scale_bar import ScaleBar
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.measurement import measurements
 
@@ -64,6 +65,43 @@ def open_images(path: AnyPath, pixel_size_um: float | None = None, z: str | int 
     (40, 60, 3)
     """
     return slide_image.open_images(given_path(path, "path"), pixel_size_um, checked_z(z))
+
+
+def find_scale_bar(image: AnyPath | SlideImage | Any, label: str | None = None) -> ScaleBar | None:
+    """Find the scale bar that is burned into an image, and read its label.
+
+    Check the label before you use the pixel size: a digit may be read wrong.
+
+    Parameters
+    ----------
+    image : path, SlideImage or array-like
+        One image, of 100 megapixels at most.
+    label : str, optional
+        What the bar says, such as ``"20 µm"``; read by default.
+
+    Returns
+    -------
+    ScaleBar or None
+        Its ``length_px``, ``label`` and ``pixel_size_um``; ``disagrees(image.pixel_size_um)`` tells whether the file
+        states another pixel size. None if there is no scale bar, or several lines could be one.
+
+    Raises
+    ------
+    InputError
+        When the image cannot be read or is too large, or the label is not a length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_diatom as nd
+    >>> field = np.full((300, 400), 180, np.uint8)
+    >>> field[280:284, 250:350] = 0
+    >>> bar = nd.find_scale_bar(field, label="20 µm")
+    >>> bar.length_px, bar.pixel_size_um
+    (100.0, 0.2)
+    """
+    bar = scale_bar.find_scale_bar(one_image(image, None, None, BEST, "image"))
+    return bar if bar is None or label is None else bar.labelled(label)
 
 
 def read_annotations(path: AnyPath, format: str | None = None, images: AnyPath | None = None) -> list[Annotations]:
@@ -221,6 +259,41 @@ def measure(
     model = next(iter({origin for origin in origins if origin not in (PERSON, "")}), "")
     rows = table_columns.specimen_rows(name or ("" if opened is None else opened.name), measured, origins, model, names)
     return table_columns.specimen_frame(rows, names is not None, measured.outlines is not None)
+
+
+def outline_descriptors(annotations: Annotations | Sequence[Annotations], harmonics: int = 20) -> DataFrame:
+    """Describe the shapes of outlines by elliptic Fourier descriptors, whatever their size, place and direction.
+
+    Parameters
+    ----------
+    annotations : Annotations or sequence of Annotations
+        Of one image or several.
+    harmonics : int
+        How many ellipses are added up, 1 to 100.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per specimen with an outline: ``image``, ``specimen`` (its number from 1), ``class``, and ``a1`` to
+        ``d20``. The first ellipse has the half length 1: ``a1`` is 1, ``b1`` and ``c1`` are 0.
+
+    Raises
+    ------
+    InputError
+        When the annotations are something else, or the number is out of range.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> nd.outline_descriptors(nd.read_annotations("counts/annotations"))  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    from napari_diatom.measurement.outline_descriptors import checked_harmonics, descriptor_columns, descriptor_rows
+
+    columns = descriptor_columns(checked_harmonics(harmonics))
+    frame = pd.DataFrame(descriptor_rows(_parts(annotations), harmonics), columns=columns)
+    return frame.apply(lambda column: column if column.name in ("image", "class") else pd.to_numeric(column))
 
 
 def _parts(annotations: Any) -> list[Annotations]:

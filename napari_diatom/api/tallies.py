@@ -29,6 +29,7 @@ def tally(
     *,
     samples: AnyPath | None = None,
     taxa: AnyPath | None = None,
+    shapes: AnyPath | None = None,
     choices: TallyChoices | None = None,
     overwrite: bool = False,
     report: Report = silent,
@@ -49,6 +50,8 @@ def tally(
     taxa : path, optional
         List of taxa, as CSV: synonyms are counted as the accepted name, and it says which taxa are planktic. By default
         the classes of the project.
+    shapes : path, optional
+        Table of the shapes and heights of the cells of each taxon, for their volume and carbon.
     choices : TallyChoices, optional
         Where the sample stands in the names of images, whether proposals count, and how CSV files are written.
     overwrite : bool
@@ -65,7 +68,7 @@ def tally(
     Raises
     ------
     InputError
-        When the source, the protocol, the table of samples or the list of taxa cannot be used; every problem is named.
+        When the source, the protocol or a table cannot be used; every problem is named.
     OutputError
         When a file cannot be written.
 
@@ -86,6 +89,7 @@ def tally(
         optional_path(taxa, "taxa"),
         chosen,
         overwrite,
+        shapes=optional_path(shapes, "shapes"),
     )
     return write_tally(options, progress_monitor(report))
 

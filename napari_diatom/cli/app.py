@@ -16,9 +16,11 @@ from napari_diatom.cli.argument_types import place, text
 from napari_diatom.cli.arguments import add_evaluate, add_explain, add_project, add_train, add_tune
 from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, complain, print_table, quiet_libraries
 from napari_diatom.cli.count import add_count
+from napari_diatom.cli.descriptors_command import add_descriptors
 from napari_diatom.cli.doctor import add_doctor
 from napari_diatom.cli.names_arguments import add_names
 from napari_diatom.cli.plate_command import add_plate
+from napari_diatom.cli.scale_command import add_scale
 from napari_diatom.cli.tally_command import add_tally
 
 if TYPE_CHECKING:
@@ -244,6 +246,8 @@ def parser() -> argparse.ArgumentParser:
     add_count(commands)
     add_tally(commands)
     add_plate(commands)
+    add_scale(commands)
+    add_descriptors(commands)
 
     samples = commands.add_parser("samples", help="write the example slides", description="Render the example slides.")
     samples.add_argument(

@@ -58,6 +58,9 @@ def add_tally(commands: Any) -> None:
         default="standard",
         help="excel-eu: semicolons, decimal commas and a byte-order mark (standard)",
     )
+    parser.add_argument(
+        "--shapes", type=place, metavar="TABLE", help="shapes and heights of the cells, for biovolume and carbon"
+    )
     parser.add_argument("--report", action="store_true", help="write a page for each sample into OUT/reports")
     parser.add_argument("--overwrite", action="store_true", help="replace a tally that is in OUT")
     exports = parser.add_argument_group("exports for other programs, into OUT/exports")
@@ -120,6 +123,7 @@ def _run_tally(arguments: argparse.Namespace) -> int:
             arguments.dataset_owner,
             arguments.dataset_licence,
         ),
+        shapes=arguments.shapes,
     )
     monitor = ProgressMonitor(bar)
     try:

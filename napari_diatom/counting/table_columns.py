@@ -87,6 +87,7 @@ def specimen_rows(
             "pixel_size_um": math.nan if measured.pixel_size_um is None else measured.pixel_size_um,
             "cut_by_edge": int(measured.cut_by_edge[i]),
             "outline": "" if outlines is None else outlines[i],
+            "striae_refused": measured.striae_refused[i],
             "origin": origins[i],
             "model": model if isinstance(model, str) else model[i],
             **(NO_CELLS if name is None else name.cells()),

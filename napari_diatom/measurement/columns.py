@@ -169,6 +169,38 @@ SPECIMEN_COLUMNS: Final[tuple[Column, ...]] = (
         "empty girdle bands, whose margins are as bright as a valve's",
         "Kloster et al. 2014 (SHERPA), *standard deviation of inner 50 %*",
     ),
+    Column(
+        "striae_10um",
+        "1/10 µm",
+        2,
+        "striae in 10 µm along the midline, from strips across the whole specimen",
+        "spectral analysis",
+        shown_decimals=1,
+    ),
+    *(
+        Column(
+            f"striae_{part}_10um",
+            "1/10 µm",
+            2,
+            "the same from strips on the left half, along the midline, and on the right half, seen along `angle_deg`; "
+            "empty if none stand out there",
+            shown_decimals=1,
+        )
+        for part in ("left", "middle", "right")
+    ),
+    Column(
+        "striae_quality",
+        "",
+        3,
+        "share of the variation along the strips, from 4.5 to 60 waves in 10 µm, that the striae have, 0 to 1",
+        shown_decimals=2,
+    ),
+    _told(
+        "striae_refused",
+        "why `striae_10um` is empty: `no pixel size`, `no apical axis` (length below 1.1 times the width), "
+        "`too small`, `not whole in the image`, `finer than 2.5 px`, `finer than the objective resolves`, or "
+        "`no striae stand out`",
+    ),
 )
 """Of ``specimens.csv``, in its order."""
 

@@ -108,13 +108,13 @@ def _inside(mask: CroppedMask, image: IntensitySource) -> Brightness:
     for y in range(top, bottom, rows):
         stop = min(y + rows, bottom)
         window = np.s_[y - mask.y0 : stop - mask.y0, left - mask.x0 : right - mask.x0]
-        grey = _grey(image.read(left, y, right, stop, 1.0))
+        grey = mean_grey(image.read(left, y, right, stop, 1.0))
         whole.add(grey[mask.pixels[window]])
         deep.add(grey[inner[window]])
     return Brightness(whole.mean, whole.sd, deep.sd)
 
 
-def _grey(values: NDArray[Any]) -> NDArray[np.float64]:
+def mean_grey(values: NDArray[Any]) -> NDArray[np.float64]:
     """Return values, shape (h, w) or (h, w, channels), as one channel: the mean of the first three."""
     if values.ndim == 2:
         return values.astype(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,12 @@ from napari_diatom.measurement.columns import SIZES_PX, sizes_in_um
 from napari_diatom.measurement.intensity import UNKNOWN, IntensitySource, brightness
 from napari_diatom.measurement.morphometry import SHAPE_NAMES, measure_shape
 from napari_diatom.measurement.outline_refinement import NO_OUTLINE, outline_verdicts
+from napari_diatom.measurement.striae import NO_PIXEL_SIZE, Striae, measure_striae
 
 if TYPE_CHECKING:
     from napari_diatom.core.annotations import Annotations
+
+_STRIAE: Final = ("striae_10um", "striae_left_10um", "striae_middle_10um", "striae_right_10um")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,11 @@ class Measurements:
     intensity_mean, intensity_sd, intensity_sd_inner : ndarray of float
         Of the pixels inside, see :class:`~napari_diatom.measurement.intensity.Brightness`; NaN where no image was
         given.
+    striae_10um, striae_left_10um, striae_middle_10um, striae_right_10um, striae_quality : ndarray of float
+        Striae in 10 µm, of specimens with a mask or only a box, see :class:`~napari_diatom.measurement.striae.Striae`;
+        NaN where they are refused, or no image was given.
+    striae_refused : tuple of str
+        Why there is no density; empty where there is one, or no image was given.
     outlines : tuple of str, or None
         Where a network has outlined the specimens, whether each outline agrees with its box, see
         :func:`~napari_diatom.measurement.outline_refinement.outline_verdicts`; empty for those that a person drew.
@@ -101,6 +109,12 @@ class Measurements:
     intensity_mean: NDArray[np.float64]
     intensity_sd: NDArray[np.float64]
     intensity_sd_inner: NDArray[np.float64]
+    striae_10um: NDArray[np.float64]
+    striae_left_10um: NDArray[np.float64]
+    striae_middle_10um: NDArray[np.float64]
+    striae_right_10um: NDArray[np.float64]
+    striae_quality: NDArray[np.float64]
+    striae_refused: tuple[str, ...]
     outlines: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
@@ -145,6 +159,14 @@ class Measurements:
             pixel_size_um = validate_pixel_size(pixel_size_um, "The measurements")
         sizes = sizes_in_um({name: getattr(self, name) for name in SIZES_PX}, pixel_size_um)
         changed: dict[str, Any] = {**sizes, "pixel_size_um": pixel_size_um}
+        before = np.nan if self.pixel_size_um is None else self.pixel_size_um
+        for name in _STRIAE:
+            changed[name] = getattr(self, name) * (before / (np.nan if pixel_size_um is None else pixel_size_um))
+        if pixel_size_um is None:
+            changed["striae_refused"] = tuple(
+                text if np.isnan(found) else NO_PIXEL_SIZE
+                for text, found in zip(self.striae_refused, self.striae_10um, strict=True)
+            )
         return replace(self, **changed)
 
 
@@ -160,7 +182,7 @@ def measure(
     pixel_size_um : float or None
         Micrometres per pixel; None leaves the sizes in µm unknown (NaN).
     image : SlideImage, or ndarray of shape (H, W) or (H, W, 3), optional
-        Where the brightness inside the masks is read, crop by crop; without it, it is unknown (NaN).
+        Where striae, and the brightness inside the masks, are read, crop by crop; without it, they are unknown (NaN).
 
     Raises
     ------
@@ -190,6 +212,12 @@ def measure_annotations(annotations: Annotations, image: IntensitySource | NDArr
     InputError
         When the pixel size cannot be right, or the image cannot be read.
     """
+    masks = annotation_masks(annotations)
+    return _measure(annotations.detections, masks, annotations.pixel_size_um, image)
+
+
+def annotation_masks(annotations: Annotations) -> list[CroppedMask | None]:
+    """Return the masks that annotated specimens enclose; None for those that were drawn as a rectangle."""
     from napari_diatom.core.mask_polygons import fill
 
     found = annotations.detections
@@ -201,7 +229,7 @@ def measure_annotations(annotations: Annotations, image: IntensitySource | NDArr
             masks.append(found.masks[i])
         else:
             masks.append(None if outline is None else fill(outline))
-    return _measure(found, masks, annotations.pixel_size_um, image)
+    return masks
 
 
 def _measure(
@@ -228,6 +256,7 @@ def _measure(
     of_box = {"length_px": length, "width_px": width, "area_px": area}
     sizes = {name: of_box[name] if name in of_box else shape[name.removesuffix("_px")] for name in SIZES_PX}
     lit = [UNKNOWN] * len(filled) if image is None else brightness(filled, image)
+    striae = [Striae()] * len(filled) if image is None else measure_striae(image, boxes, filled, pixel_size_um)
     return Measurements(
         class_names=tuple(detections.classes[i] for i in detections.class_ids),
         statuses=tuple(STATUSES[i] for i in detections.status),
@@ -244,5 +273,11 @@ def _measure(
         intensity_mean=np.array([item.mean for item in lit], dtype=np.float64),
         intensity_sd=np.array([item.sd for item in lit], dtype=np.float64),
         intensity_sd_inner=np.array([item.sd_inner for item in lit], dtype=np.float64),
+        striae_10um=np.array([item.whole for item in striae], dtype=np.float64),
+        striae_left_10um=np.array([item.left for item in striae], dtype=np.float64),
+        striae_middle_10um=np.array([item.middle for item in striae], dtype=np.float64),
+        striae_right_10um=np.array([item.right for item in striae], dtype=np.float64),
+        striae_quality=np.array([item.quality for item in striae], dtype=np.float64),
+        striae_refused=tuple(item.reason for item in striae),
         outlines=None if detections.outline_flags is None else outline_verdicts(detections.outline_flags),
     )

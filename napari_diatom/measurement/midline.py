@@ -7,6 +7,7 @@ from functools import cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_diatom.measurement.contour import Points, parabola_summit, reach
 
@@ -27,9 +28,9 @@ _CENTRAL: Final = 0.04
 _CAP: Final = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Midline:
-    """Sizes along a midline, in pixels.
+    """Sizes along a midline, in pixels, and the band round it.
 
     Attributes
     ----------
@@ -39,11 +40,76 @@ class Midline:
         The greatest distance between the two margins, at right angles to the line.
     width_centre : float
         That distance half way along the line.
+    band : MidlineBand
+        The specimen along and across the line.
     """
 
     length: float
     width_max: float
     width_centre: float
+    band: MidlineBand
+
+
+@dataclass(frozen=True, eq=False)
+class MidlineAxes:
+    """Coordinates along and across a midline, in pixels, in which a specimen is straight.
+
+    Attributes
+    ----------
+    origin : ndarray, shape (2,)
+        Where the line has its middle, about.
+    line : ndarray, shape (K, 2), or None
+        Points of the line from ``origin`` on; None for a straight line along the first axis.
+    """
+
+    origin: Points
+    line: Points | None
+
+    def straight(self, points: Points) -> Points:
+        """Return points, shape (M, 2), as path along the line and distance from it."""
+        local = points - self.origin
+        return local if self.line is None else _along(local, self.line)
+
+    def place(self, along: Points, across: Points) -> Points:
+        """Return where points at ``along`` and ``across``, shape (N,), lie, shape (N, 2)."""
+        if self.line is None:
+            return np.column_stack([along, across]) + self.origin
+        return _place(self.line, along, across) + self.origin
+
+
+@dataclass(frozen=True, eq=False)
+class MidlineBand:
+    """A specimen along and across its midline, in few numbers: there may be a hundred thousand of them.
+
+    Attributes
+    ----------
+    axes : MidlineAxes
+        Of the line.
+    reach : tuple of float
+        Paths along the line at which the specimen begins and ends.
+    margins : ndarray of float32, shape (2, K)
+        Distances from the line of the two margins, at K paths evenly spaced over the reach, its ends left out.
+    """
+
+    axes: MidlineAxes
+    reach: tuple[float, float]
+    margins: NDArray[np.float32]
+
+    def margins_at(self, at: Points) -> Points:
+        """Return the margins at paths along the line, shape (2, N), the lower one first."""
+        known = np.linspace(*self.reach, self.margins.shape[1] + 2)[1:-1]
+        sides = np.stack([np.interp(at, known, side) for side in self.margins])
+        return np.sort(sides, axis=0)
+
+
+def _axes(points: Points) -> MidlineAxes:
+    """Return the axes along and across the midline of an outline, given as for :func:`midline`."""
+    length, width = (float(np.ptp(points[:, axis])) for axis in (0, 1))
+    origin = np.array([points[:, 0].mean(), (points[:, 1].min() + points[:, 1].max()) / 2])
+    if length < STRAIGHT * width:
+        return MidlineAxes(origin, None)
+    line = _fitted_line(points - origin, 5 if length >= BENDING * width else 2)
+    return MidlineAxes(origin, line)
 
 
 def midline(points: Points) -> Midline:
@@ -59,21 +125,22 @@ def midline(points: Points) -> Midline:
     points : ndarray, shape (M, 2)
         The outline, lightly smoothed, in axes whose first one is the apical axis.
     """
-    length, width = (float(np.ptp(points[:, axis])) for axis in (0, 1))
-    straight = points - [points[:, 0].mean(), (points[:, 1].min() + points[:, 1].max()) / 2]
-    if length >= STRAIGHT * width:
-        straight = _straightened(straight, 5 if length >= BENDING * width else 2)
+    axes = _axes(points)
+    straight = axes.straight(points)
     low, high = reach(straight, 0)
     at = np.linspace(low, high, int(np.clip(round(high - low), _FEWEST, _MOST)) + 2)[1:-1]
     first, second = _margins(straight, at)
     widths = np.abs(first - second)
     half = max(_CENTRAL * (high - low), 1.5)
     central = np.abs(at - (low + high) / 2) <= half
-    return Midline(high - low, _greatest(at, widths), float(widths[central].mean()))
+    known = np.linspace(low, high, _NODES + 2)[1:-1]
+    sides = np.stack([np.interp(known, at, side) for side in (first, second)]).astype(np.float32)
+    band = MidlineBand(axes, (low, high), sides)
+    return Midline(high - low, _greatest(at, widths), float(widths[central].mean()), band)
 
 
-def _straightened(points: Points, degree: int) -> Points:
-    """Return the outline along and across its midline, shape (M, 2), in pixels."""
+def _fitted_line(points: Points, degree: int) -> Points:
+    """Return points of the midline of an outline, shape (K, 2), in pixels."""
     low, high = float(points[:, 0].min()), float(points[:, 0].max())
     line = np.column_stack([np.linspace(low, high, _NODES), np.zeros(_NODES)])
     sparse = points[:: len(points) // _SPARSE + 1]
@@ -91,7 +158,7 @@ def _straightened(points: Points, degree: int) -> Points:
         before, length = length, float(np.ptp(local[:, 0]))
         if abs(length - before) < _SETTLED:
             break
-    return _along(points, line)
+    return line
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -15,7 +15,7 @@ from napari_diatom.core.cropped_masks import draw_polygon
 from napari_diatom.core.detections import CroppedMask
 from napari_diatom.measurement import contour
 from napari_diatom.measurement.contour import Points
-from napari_diatom.measurement.midline import midline
+from napari_diatom.measurement.midline import MidlineBand, midline
 
 Box = tuple[float, float, float, float, float]
 
@@ -62,6 +62,10 @@ class Shape:
         Perimeter of the convex hull over perimeter (ISO 9276-6).
     symmetry_apical, symmetry_transapical : float
         Share of the area that meets itself when mirrored at the apical axis, or across it, through the centroid.
+    band : MidlineBand
+        The specimen along and across its midline, in axes turned by ``band_angle`` about the image's origin.
+    band_angle : float
+        In radians.
     """
 
     box: Box
@@ -78,11 +82,13 @@ class Shape:
     convexity: float
     symmetry_apical: float
     symmetry_transapical: float
+    band: MidlineBand = field(compare=False, repr=False)
+    band_angle: float = field(compare=False, repr=False)
 
 
 _known: WeakKeyDictionary[CroppedMask, Shape] = WeakKeyDictionary()
 
-SHAPE_NAMES: Final = tuple(field.name for field in fields(Shape) if field.name != "box")
+SHAPE_NAMES: Final = tuple(item.name for item in fields(Shape) if item.type == "float" and item.compare)
 """The numbers of a :class:`Shape`."""
 
 
@@ -149,6 +155,8 @@ def _measured(mask: CroppedMask) -> Shape:
         convexity=min(contour.perimeter(hull) / perimeter, 1.0),
         symmetry_apical=mirrored[0],
         symmetry_transapical=mirrored[1],
+        band=line.band,
+        band_angle=box[4],
     )
 
 

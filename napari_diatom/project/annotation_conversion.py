@@ -130,6 +130,22 @@ def convert_annotations(options: ConvertOptions, monitor: ProgressMonitor = UNWA
     return ConversionReport(remarks, lost.text(), summary)
 
 
+def read_source_annotations(
+    source: Path, source_format: str | None = None, images: Path | None = None
+) -> tuple[list[Annotations], tuple[str, ...]]:
+    """Return the annotations of a project, or of a file or folder in any format, and what of it was skipped.
+
+    Raises
+    ------
+    InputError
+        When the source cannot be read.
+    """
+    if (source / PROJECT_FILE).is_file():
+        return _of_project(source)[0], ()
+    _, annotations, remarks = conversion.read(source, source_format, images)
+    return annotations, remarks
+
+
 def _of_project(folder: Path) -> tuple[list[Annotations], dict[str, str] | None]:
     """Return the annotations of a project, and what each image is for by its name, None without such a split."""
     with Project.open(folder) as project:

@@ -159,6 +159,7 @@ def _counted(cells: Mapping[str, str]) -> FoundSpecimen:
         by=cells["origin"],
         named_by=namer,
         is_named_by_person=namer == PERSON,
+        striae_10um=_known(cells.get("striae_10um", "")),
     )
 
 

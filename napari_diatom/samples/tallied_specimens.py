@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -70,6 +71,8 @@ class FoundSpecimen:
         The person or model that named it.
     is_named_by_person : bool
         Whether a person named it, or has looked at its name.
+    striae_10um : float
+        Striae in 10 µm, NaN where unknown.
     """
 
     key: str
@@ -81,6 +84,7 @@ class FoundSpecimen:
     by: str
     named_by: str = ""
     is_named_by_person: bool = False
+    striae_10um: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +119,8 @@ class TalliedSpecimens:
         Place in ``namers``.
     by_person : ndarray of bool, shape (N,)
         Which a person named, or has looked at the name of.
+    striae_10um : ndarray of float64, shape (N,)
+        Striae in 10 µm, NaN where unknown.
     """
 
     fields: tuple[CountedField, ...]
@@ -130,6 +136,7 @@ class TalliedSpecimens:
     namers: tuple[str, ...]
     namer: NDArray[np.intp]
     by_person: NDArray[np.bool_]
+    striae_10um: NDArray[np.float64]
 
     @classmethod
     def of(cls, fields: Sequence[CountedField], found: Sequence[Sequence[FoundSpecimen]]) -> Self:
@@ -157,6 +164,7 @@ class TalliedSpecimens:
             namers,
             np.array([namer[item.named_by] for item in listed], dtype=np.intp),
             np.array([item.is_named_by_person for item in listed], dtype=np.bool_),
+            np.array([item.striae_10um for item in listed], dtype=np.float64),
         )
 
     def called(self, names: Mapping[str, str]) -> Self:

@@ -21,6 +21,7 @@ from napari_diatom.images.image_files import RESULTS_MARK
 from napari_diatom.project import clock
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.taxon_list import read_taxa
+from napari_diatom.samples.cell_shapes import biovolume_sheet, read_cell_shapes
 from napari_diatom.samples.counting_files import protocol_of_project, samples_file
 from napari_diatom.samples.exchange.exported_counts import ExportedCounts
 from napari_diatom.samples.exchange.exports import EXPORTS, export_files, exports_in, remove_exports, write_exports
@@ -51,7 +52,9 @@ REPORTS: Final = "reports"
 CONCENTRATION: Final = "concentration.csv"
 TAXA: Final = "taxa.csv"
 NAME_ERRORS: Final = "name_errors.csv"
-_NOT_ALWAYS: Final = (CONCENTRATION, TAXA, NAME_ERRORS)
+BIOVOLUME: Final = "biovolume.csv"
+_NOT_ALWAYS: Final = (CONCENTRATION, TAXA, NAME_ERRORS, BIOVOLUME)
+"""Tables that not every tally has."""
 _SHOWN: Final = 20
 """Names that a remark lists."""
 _CSV_FILES: Final = ("sample_taxon.csv", "diversity.csv", "sizes.csv", "samples.csv", SPECIMENS)
@@ -131,6 +134,7 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
     samples = options.samples or samples_file(options.source)
     table = None if samples is None else read_samples(samples)
     listed = None if options.taxa is None else read_taxa(options.taxa)
+    shapes = None if options.shapes is None else read_cell_shapes(options.shapes)
     source = read_source(options.source, options.choices.proposals, monitor)
     taxa = TallyTaxa.of(source.classes if listed is None else listed, source.no_taxon, options.taxa)
     names = {field.name: field.sample for field in source.specimens.fields}
@@ -147,6 +151,8 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
     sheets = _sheets(counts, table, merged)
     if tested is not None:
         sheets[NAME_ERRORS] = name_errors_sheet(tally, tested)
+    if shapes is not None:
+        sheets[BIOVOLUME] = biovolume_sheet(tally, shapes)
     facts = _provenance(options, samples, source, tally, merged)
     written = _write(options, tally, sheets, facts)
     write_exports(options.out / EXPORTS, exports)
@@ -238,6 +244,7 @@ def _provenance(
         "protocol": {"name": tally.protocol.name, "sha256": protocol},
         "samples": _file(samples),
         "evaluation": None if options.choices.evaluation is None else _file(report_of(options.choices.evaluation)),
+        **({} if options.shapes is None else {"shapes": _file(options.shapes)}),
         "taxa": {"list": _file(options.taxa), "merged_into": dict(merged)},
         "images": [
             {"image": field.name, "sample": tally.samples[k], "sha256": field.sha256}

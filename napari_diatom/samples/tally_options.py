@@ -69,6 +69,8 @@ class TallyOptions:
         Formats of other programs that are written, too, into the folder ``exports``.
     export_choices : ExportChoices
         How.
+    shapes : Path or None
+        A table of the shapes of cells, for volumes and carbon.
     """
 
     source: Path
@@ -80,3 +82,4 @@ class TallyOptions:
     overwrite: bool = False
     exports: tuple[ExportFormat, ...] = ()
     export_choices: ExportChoices = field(default_factory=ExportChoices)
+    shapes: Path | None = None

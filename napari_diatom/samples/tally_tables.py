@@ -22,7 +22,8 @@ _SHARE: Final = ".6f"
 _INDEX: Final = ".6f"
 _SIZE: Final = ".3f"
 
-_SIZE_FIGURES: Final = ("mean", "sd", "median", "min", "max")
+SIZE_FIGURES: Final = ("mean", "sd", "median", "min", "max")
+"""What :func:`size_figures` returns."""
 
 
 def count_format(tally: SampleTally) -> str:
@@ -110,10 +111,15 @@ def _diversity_rows(tally: SampleTally, spec: str, smallest: int) -> Iterator[tu
 
 
 def sizes_sheet(tally: SampleTally) -> TableSheet:
-    """Return length and width of the counted specimens of each sample and taxon that no edge cuts, in micrometres."""
+    """Return length and width of the counted specimens of each sample and taxon that no edge cuts, in micrometres.
+
+    Striae in 10 µm follow, with the number of those of the specimens on which they could be read.
+    """
     columns: Columns = (
         *(("sample", ""), ("taxon", ""), ("n", "d")),
-        *((f"{side}_um_{figure}", _SIZE) for side in ("length", "width") for figure in _SIZE_FIGURES),
+        *((f"{side}_um_{figure}", _SIZE) for side in ("length", "width") for figure in SIZE_FIGURES),
+        ("striae_10um_n", "d"),
+        *((f"striae_10um_{figure}", _SIZE) for figure in SIZE_FIGURES),
     )
     return table_sheet("sizes", columns, _size_rows(tally))
 
@@ -127,11 +133,16 @@ def _size_rows(tally: SampleTally) -> Iterator[tuple[Any, ...]]:
     for group in np.split(chosen[order], np.flatnonzero(np.diff(cells[order])) + 1):
         if len(group):
             place = (tally.samples[tally.sample[group[0]]], tally.taxa[found.taxon[group[0]]], len(group))
-            yield (*place, *(figure for side in (0, 1) for figure in _figures(found.sizes_um[group, side])))
+            striae = found.striae_10um[group]
+            striae = striae[np.isfinite(striae)]
+            sizes = (figure for side in (0, 1) for figure in size_figures(found.sizes_um[group, side]))
+            yield (*place, *sizes, len(striae), *size_figures(striae))
 
 
-def _figures(values: NDArray[np.float64]) -> tuple[float, ...]:
-    """Return mean, standard deviation of a sample, median and range."""
+def size_figures(values: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return mean, standard deviation of a sample, median and range; NaN where there is nothing."""
+    if not len(values):
+        return (math.nan,) * len(SIZE_FIGURES)
     deviation = float(values.std(ddof=1)) if len(values) > 1 else math.nan
     return float(values.mean()), deviation, float(np.median(values)), float(values.min()), float(values.max())
 

@@ -48,11 +48,12 @@ def test_columns_and_numbers(tmp_path):
         "midline_length_px,width_max_px,width_centre_px,perimeter_px,feret_px,min_feret_px,feret_angle_deg,"
         "midline_length_um,width_max_um,width_centre_um,perimeter_um,feret_um,min_feret_um,"
         "circularity,rectangularity,solidity,convexity,symmetry_apical,symmetry_transapical,"
-        "intensity_mean,intensity_sd,intensity_sd_inner"
+        "intensity_mean,intensity_sd,intensity_sd_inner,"
+        "striae_10um,striae_left_10um,striae_middle_10um,striae_right_10um,striae_quality,striae_refused"
     )
     assert text.splitlines()[1] == (
         "a.jpg,1,=SUM(1),valve,0.9000,10.00,20.13,40.00,10.00,28.65,400.0,0.100000,4.000,1.000,4.000,4.000,1,m 2,m 2"
-        + "," * 22
+        + "," * 28
     )
     assert "\r" not in text
     third = rows(text)[3]
@@ -100,7 +101,9 @@ def test_specimens_with_masks_fill_every_column():
     image = from_array(np.random.default_rng(0).integers(0, 255, (100, 200), dtype=np.uint8), "a.jpg")
     analysis = Analysis("a.jpg", None, None, 100, 200, found, 0.25, 0.1, "ome", (1.0,), "m", "2", "cd")
     measured = ImageResult.of(analysis, "S1", Protocol(), 1.5, image)
-    assert all(measured.specimens[0])
+    cells = dict(zip(table_columns.SPECIMEN_COLUMNS, measured.specimens[0], strict=True))
+    assert all(text for name, text in cells.items() if not name.startswith("striae"))
+    assert cells["striae_refused"] == "no striae stand out"
     assert measured == ImageResult.of(analysis, "S1", Protocol(), 1.5, image)
     row = dict(zip(table_columns.SPECIMEN_COLUMNS, measured.specimens[0], strict=True))
     assert float(row["midline_length_um"]) == pytest.approx(6, rel=0.02)

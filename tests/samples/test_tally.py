@@ -122,6 +122,7 @@ def test_a_hundred_thousand_specimens_are_counted_at_once() -> None:
         ("person",),
         np.zeros(n, np.intp),
         np.ones(n, np.bool_),
+        np.full(n, 14.0),
     )
     began = time.process_time()
     tally = tally_specimens(big, protocol_of("france"))

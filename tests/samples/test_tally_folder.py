@@ -226,3 +226,27 @@ def test_a_damaged_table_of_count_is_refused(tmp_path: Path, damage: str) -> Non
     path.write_text("\n".join([header, ",".join(cells), *lines[1:]]) + "\n")
     with pytest.raises(InputError, match=r"damaged|was changed"):
         nd.tally(tmp_path / "counted", tmp_path / "out")
+
+
+def test_volumes_follow_from_shapes(season: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "cells.csv"
+    table.write_text("taxon;shape;height ratio\nNavicula;Oval cylinder;0,8\nNitzschia;box;\n", encoding="utf-8")
+    out = tmp_path / "out"
+    assert tally(season, out, "--shapes", str(table)) == 0
+    (row,) = rows(out / "biovolume.csv")
+    assert (row["sample"], row["taxon"], row["n"]) == ("R1", "Navicula", "8")
+    assert row["formula"] == "π/4 l w h, h = 0.8 w"
+    volume = math.pi / 4 * 10 * 2.5 * 2
+    assert float(row["volume_um3_mean"]) == pytest.approx(volume, abs=1e-3)
+    assert float(row["volume_um3_sum"]) == pytest.approx(8 * volume, abs=1e-3)
+    assert float(row["carbon_pg_median"]) == pytest.approx(0.288 * volume**0.811, abs=1e-4)
+    assert json.loads((out / "provenance.json").read_text(encoding="utf-8"))["shapes"]["sha256"]
+    assert tally(season, out, "--overwrite") == 0
+    assert not (out / "biovolume.csv").exists()
+
+    table.write_text("taxon,shape,height_ratio\nA,cone,1\nB,box,x\nB,box,1\n*,box,-1\n", encoding="utf-8")
+    capsys.readouterr()
+    assert tally(season, out, "--shapes", str(table), "--overwrite") == 2
+    message = capsys.readouterr().err
+    for part in ("row 2 (A)", "row 3 (B): 'x' is not a number", "row 4 names B again", "row 5 (*)"):
+        assert part in message

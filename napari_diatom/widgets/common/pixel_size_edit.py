@@ -68,6 +68,7 @@ class PixelSizeEdit(QWidget):
         self._spin.setKeyboardTracking(False)
         self._spin.setToolTip("Micrometres per pixel. 0 means unknown: lengths are in pixels.")
         self._before: float | None = None
+        self._sources: list[tuple[str, Callable[[], None]]] = []
         self._spin.valueChanged.connect(self._on_spin)
         self._menu = QMenu(self)
         self._menu.aboutToShow.connect(self._fill_menu)
@@ -124,6 +125,10 @@ class PixelSizeEdit(QWidget):
         first = "Micrometres per pixel. 0 means unknown: lengths are in pixels."
         self._spin.setToolTip(f"{first}\n{hint}" if hint else first)
 
+    def addSource(self, text: str, look: Callable[[], None]) -> None:
+        """Add an entry to the top of the menu that looks for a pixel size elsewhere."""
+        self._sources.append((text, look))
+
     def presetNames(self) -> list[str]:
         """Return the entries of the menu, read from the present file."""
         self._fill_menu()
@@ -131,6 +136,10 @@ class PixelSizeEdit(QWidget):
 
     def _fill_menu(self) -> None:
         self._menu.clear()
+        for source, look in self._sources:
+            _add_action(self._menu, source, look)
+        if self._sources:
+            self._menu.addSeparator()
         presets = self._load()
         for preset in presets:
             text = f"{preset.name}  ({preset.pixel_size_um:.4g} µm)"

@@ -9,10 +9,11 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QLabel, QMessageBox, QWidget
 from superqt.utils import signals_blocked
 
-from napari_diatom.widgets.common.image_layers import layer_image_name, stated_pixel_size
+from napari_diatom.widgets.common.image_layers import layer_image_name, layer_pixels, plane_of, stated_pixel_size
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pixel_size_edit import PixelSizeEdit
 from napari_diatom.widgets.common.text_tone import link_colour
+from napari_diatom.widgets.detection.scale_bar_offer import ScaleBarOffer
 from napari_diatom.widgets.detection.viewer_state import can_be
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ class ImagePixelSize(QObject):
         self.note.hide()
         self.borrowed = False
         self.edit.valueChanged.connect(self.take)
+        self._offer = ScaleBarOffer(parent)
+        self._offer.taken.connect(self.edit.setValue)
+        self.edit.addSource("From the scale bar…", self.look_for_scale_bar)
         self.note.linkActivated.connect(lambda _: self.take(self.edit.value()))
 
     def value(self) -> float | None:
@@ -132,6 +136,15 @@ class ImagePixelSize(QObject):
         elif result is not None and can_be(size):
             result.set_pixel_size(size)
         self.changed.emit()
+
+    def look_for_scale_bar(self) -> None:
+        """Look for the scale bar of the chosen image, and offer what it says."""
+        image = self._images.image()
+        if image is None:
+            return
+        plane, pixels = plane_of(image, self._viewer), layer_pixels(image)
+        height, width = pixels.shape[-3:-1] if image.rgb else pixels.shape[-2:]
+        self._offer.look(lambda: pixels[tuple(plane)], (int(height), int(width)), stated_pixel_size(image).um)
 
     def ask_about_borrowed(self, image: Image) -> bool:
         """Ask whether a borrowed pixel size is right, once for each image. Return whether to start the run."""
