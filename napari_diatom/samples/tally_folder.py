@@ -199,11 +199,11 @@ def _write(
 ) -> tuple[str, ...]:
     """Write all files and return their names."""
     out = options.out
-    remove_exports(out / EXPORTS)
     if (out / PROVENANCE).is_file():
-        # Pages of the tally that is replaced.
+        # Pages and exports of the tally that is replaced.
         for page in (out / REPORTS).glob("*.html"):
             page.unlink()
+        remove_exports(out / EXPORTS)
     for name, sheet in sheets.items():
         write_sheet(out / name, sheet, options.choices.csv)
     for name in _NOT_ALWAYS:
