@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from typing import Final, TypeVar
 
@@ -89,10 +88,7 @@ class AnnotateForm(QWidget):
 
     def show_counts(self) -> None:
         """Show how many specimens of each class the project has."""
-        counts: Counter[str] = Counter()
-        for tally in self.browser.tallies():
-            counts.update(tally.by_class())
-        self.classes.set_counts(counts)
+        self.classes.set_counts(self.browser.class_counts())
 
     def _build_project(self) -> None:
         self.title = named(QLabel(), "project")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -49,6 +50,7 @@ class _Images(QAbstractListModel):
         self._project: Project | None = None
         self._tallies: list[Tally] = []
         self._rows: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
         self.missing: frozenset[str] = frozenset()
         self._pictures = ThumbnailLoader(self)
         self._pictures.arrived.connect(self._repaint)
@@ -58,6 +60,7 @@ class _Images(QAbstractListModel):
         self._project = project
         self._tallies = list(tallies)
         self._rows = {tally.image.id: row for row, tally in enumerate(tallies)}
+        self._counts = sum((tally.by_class() for tally in tallies), Counter())
         self._pictures.clear()
         self.endResetModel()
 
@@ -67,6 +70,8 @@ class _Images(QAbstractListModel):
         if row is None:
             return False
         before, self._tallies[row] = self._tallies[row], tally
+        self._counts.subtract(before.by_class())
+        self._counts.update(tally.by_class())
         differs = (before.state, summary_of(before)) != (tally.state, summary_of(tally))
         if differs:
             self._repaint(tally.image.id)
@@ -82,6 +87,9 @@ class _Images(QAbstractListModel):
 
     def tallies(self) -> tuple[Tally, ...]:
         return tuple(self._tallies)
+
+    def class_counts(self) -> Counter[str]:
+        return +self._counts
 
     def row(self, image_id: str) -> int | None:
         return self._rows.get(image_id)
@@ -222,6 +230,10 @@ class ImageBrowser(QWidget):
     def tallies(self) -> tuple[Tally, ...]:
         """Return state and numbers of all images, in their order."""
         return self._model.tallies()
+
+    def class_counts(self) -> Counter[str]:
+        """Return how many specimens of each class all images have."""
+        return self._model.class_counts()
 
     def set_missing(self, image_ids: Iterable[str]) -> None:
         """Mark the images whose files are missing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from napari.qt.threading import create_worker
 from qtpy.compat import isalive
@@ -14,16 +14,21 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_diatom.widgets.common.worker import QuietWorker
 
+Layout = Literal["constrained"] | None
+
 _CURVES_PX: Final = 320
 _LOADED: Final = "matplotlib.backends.backend_qtagg", "matplotlib.figure", "matplotlib.widgets", "matplotlib.path"
 
 
-def curve_canvas(name: str, title: str) -> Any:
-    """Return an empty, transparent canvas with an object name, and a title for screen readers."""
+def curve_canvas(name: str, title: str, layout: Layout = "constrained") -> Any:
+    """Return an empty, transparent canvas with an object name, and a title for screen readers.
+
+    ``layout`` finds place for all texts before each drawing; without one axes stay where they are.
+    """
     from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(layout="constrained")
+    figure = Figure(layout=layout)
     figure.patch.set_alpha(0)
     # matplotlib does not say the types of its canvas.
     canvas_of: Any = FigureCanvasQTAgg
@@ -33,6 +38,18 @@ def curve_canvas(name: str, title: str) -> Any:
     canvas.setMinimumHeight(_CURVES_PX)
     canvas.setStyleSheet("background: transparent;")
     return canvas
+
+
+def keep_margins(axes: Any, left: float, bottom: float, right: float, top: float) -> None:
+    """Keep axes at distances, in pixels, from the edges of their canvas, whatever its size."""
+    from matplotlib.transforms import Bbox
+
+    def locate(axes: Any, renderer: Any) -> Bbox:
+        canvas, whole = axes.figure.canvas, axes.figure.bbox
+        across, along = canvas.device_pixel_ratio / whole.width, canvas.device_pixel_ratio / whole.height
+        return Bbox.from_extents(left * across, bottom * along, 1 - right * across, 1 - top * along)
+
+    axes.set_axes_locator(locate)
 
 
 class CurvePlace(QWidget):
@@ -46,19 +63,22 @@ class CurvePlace(QWidget):
         As of :func:`curve_canvas`.
     least_height : int
         Pixels.
+    layout : {"constrained"} or None
+        As of :func:`curve_canvas`.
     """
 
     made = Signal()
     """There is a canvas now."""
 
-    def __init__(self, name: str, title: str, least_height: int) -> None:
+    def __init__(self, name: str, title: str, least_height: int, layout: Layout = "constrained") -> None:
         super().__init__()
-        self._made_with = name, title, least_height
+        self._made_with = name, title, layout
+        self._least_height = least_height
         self._is_awaited = False
         self.canvas: Any = None
         self.setMinimumHeight(least_height)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Have the canvas made."""
@@ -76,9 +96,8 @@ class CurvePlace(QWidget):
     def _make(self, *_: object) -> None:
         if not isalive(self):  # type: ignore[no-untyped-call]
             return
-        name, title, least_height = self._made_with
-        self.canvas = curve_canvas(name, title)
-        self.canvas.setMinimumHeight(least_height)
+        self.canvas = curve_canvas(*self._made_with)
+        self.canvas.setMinimumHeight(self._least_height)
         layout = self.layout()
         assert layout is not None
         layout.addWidget(self.canvas)

@@ -39,6 +39,11 @@ class GarbagePause:
             gc.disable()
             self._is_off = True
 
+    def clear_new(self) -> None:
+        """Free what is garbage among the objects that were made since the last time, if the search is switched off."""
+        if self._is_off:
+            gc.collect(1)
+
     def leave_out(self) -> None:
         """Search again, but not among the objects that there are now, if the search was switched off."""
         if self._is_off:

@@ -16,6 +16,7 @@ from napari_diatom.project.bulk_work import BulkEdit, Changed
 from napari_diatom.project.document import Document
 from napari_diatom.project.project import Project
 from napari_diatom.review.bulk_queue import BulkQueue
+from napari_diatom.widgets.common.garbage_pause import MANY, GarbagePause
 
 _TURN_S: Final = 0.02
 """Seconds in one turn of the event loop after which nothing else is begun."""
@@ -49,6 +50,7 @@ class BulkSteps(QObject):
         super().__init__(parent)
         self._queue: BulkQueue | None = None
         self._is_silent = False
+        self._pause = GarbagePause(self)
         self._timer = QTimer(self)
         self._timer.setInterval(_PAUSE_MS)
         self._timer.timeout.connect(self._advance)
@@ -66,6 +68,7 @@ class BulkSteps(QObject):
     def set_project(self, project: Project | None) -> None:
         """Work on another project, or on none."""
         self.finish(is_silent=True)
+        self._pause.end()
         self._queue = None if project is None else BulkQueue(project, self._tell)
 
     def name_each(self, taxa: Mapping[str, Mapping[str, str]], made: Made | None = None) -> None:
@@ -110,10 +113,13 @@ class BulkSteps(QObject):
         self._is_silent = is_silent
         if self._queue is not None:
             self._queue.finish()
+        self._pause.leave_out()
         self._is_silent = False
 
     def _go_on(self) -> None:
         if self.is_busy:
+            # Each image that is read makes as many objects as any project of many specimens.
+            self._pause.begin(MANY)
             self._timer.start()
 
     def _advance(self) -> None:
@@ -124,8 +130,10 @@ class BulkSteps(QObject):
         queue.advance()
         while len(queue) and time.monotonic() < end:
             queue.advance()
+        self._pause.clear_new()
         if not len(queue):
             self._timer.stop()
+            self._pause.leave_out()
         elif queue.images_left:
             self.progressed.emit(f"{many(queue.images_left, 'image')} left")
 

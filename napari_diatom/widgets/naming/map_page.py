@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
 
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.naming.embedding_map import EmbeddingMap, map_specimens
 from napari_diatom.project.gallery_order import Entry
+from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.widgets.common.curve_canvas import CurvePlace, OnThemeChange, ink_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pictured_specimens import PictureView
@@ -27,9 +33,47 @@ _PICTURES: Final = 260
 """Width of the pictures beside the map."""
 _LOWEST: Final = 60
 _LARGE, _SMALL = 26.0, 9.0
-_LISTED: Final = 14
+_CROWDED: Final = 20_000
+"""Specimens without a name above which each is one pixel: larger points would take long, and hide each other."""
+_LISTED: Final = 10
 """Taxa that the legend lists at most."""
-_LEGEND_PT: Final = 8
+
+
+@dataclass(frozen=True, eq=False)
+class MapColours:
+    """What the N specimens of a map are called, and the colours of their taxa.
+
+    Attributes
+    ----------
+    ids : ndarray of intp, shape (N,)
+        Places in ``taxa``, -1 where there is no name.
+    taxa : tuple of str, length T
+        The commonest first.
+    colours : tuple of str, length T
+        As ``#rrggbb``.
+    """
+
+    ids: NDArray[np.intp]
+    taxa: tuple[str, ...]
+    colours: tuple[str, ...]
+
+    @classmethod
+    def of(cls, names: ProjectNames, keys: Sequence[str], colours: Mapping[str, str]) -> Self:
+        """Return those of specimens by their keys; ``colours`` are those of classes."""
+        called = [names.taxon(key) for key in keys]
+        counts = Counter(called)
+        del counts[""]
+        taxa = tuple(taxon for taxon, _ in counts.most_common())
+        place = {taxon: k for k, taxon in enumerate(taxa)}
+        ids = np.array([place.get(taxon, -1) for taxon in called], dtype=np.intp)
+        return cls(ids, taxa, tuple(colours.get(taxon, _NAMELESS) for taxon in taxa))
+
+    def legend(self) -> str:
+        """Return the commonest taxa with their colours, as rich text."""
+        shown = list(zip(self.taxa, self.colours, strict=True))[:_LISTED]
+        lines = [f'<span style="color:{colour}">&#9679;</span>&nbsp;{escape(taxon)}' for taxon, colour in shown]
+        more = len(self.taxa) - len(lines)
+        return "<br>".join([*lines, *([f"and {many(more, 'more taxon', 'more taxa')}"] if more > 0 else [])])
 
 
 class MapPage(NamesPage):
@@ -45,12 +89,15 @@ class MapPage(NamesPage):
         super().__init__("map_page", session)
         self._keys: list[str] = []
         self._map: EmbeddingMap | None = None
+        self._colours: MapColours | None = None
         self._lasso: Any = None
         self._axes: Any = None
         self._again = named(QPushButton("Draw again"), "draw_map", "Work the map out again, with what is new")
         self._again.clicked.connect(lambda *_: self.make())
         self._text = text_label("map_text")
-        self._plot = CurvePlace("map", "Map of all specimens", _LOWEST)
+        self._legend = text_label("map_legend")
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._plot = CurvePlace("map", "Map of all specimens", _LOWEST, None)
         self._plot.made.connect(self._draw)
         self.view = PictureView("map_view", "Specimens that were selected on the map")
         self.view.opened.connect(self.go_to)
@@ -58,6 +105,7 @@ class MapPage(NamesPage):
         side = QVBoxLayout()
         side.addLayout(WrappedRow(self._again))
         side.addWidget(self._text)
+        side.addWidget(self._legend)
         side.addWidget(self.view, 1)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
@@ -77,23 +125,36 @@ class MapPage(NamesPage):
             self._text.setText("No specimen has been looked at yet.")
             return
         self._text.setText(f"Drawing the map of {many(len(keys), 'specimen')}")
+        now, colours = names.copy(), self._class_colours()
 
-        def take(found: Any) -> None:
-            self._keys, self._map = keys, found
+        def work(monitor: ProgressMonitor) -> tuple[EmbeddingMap, MapColours]:
+            return map_specimens(table.units[rows]), MapColours.of(now, keys, colours)
+
+        def take(found: tuple[EmbeddingMap, MapColours]) -> None:
+            self._keys = keys
+            self._map, self._colours = found
             self._draw()
 
-        self.in_background(lambda monitor: map_specimens(table.units[rows]), take)
+        self.in_background(work, take)
 
     def refresh(self) -> None:
         """Draw the map the first time; later on, show new names in their colours."""
-        if self._map is None:
+        names = self.session.names
+        if self._map is None or names is None:
             self.make()
-        else:
-            self._draw()
+            return
+        now, keys, colours = names.copy(), self._keys, self._class_colours()
+
+        def take(found: MapColours) -> None:
+            if self._keys is keys:
+                self._colours = found
+                self._draw()
+
+        self.in_background(lambda monitor: MapColours.of(now, keys, colours), take)
 
     def clear(self) -> None:
         """Show nothing: another project was opened."""
-        self._keys, self._map = [], None
+        self._keys, self._map, self._colours = [], None, None
         self.view.specimens.set_entries(None, ())
         self._draw()
 
@@ -123,8 +184,11 @@ class MapPage(NamesPage):
         if len(entries) == 1:
             self.go_to(entries[0])
 
+    def _class_colours(self) -> dict[str, str]:
+        project = self.session.project
+        return {} if project is None else {entry.name: entry.colour for entry in project.settings.classes}
+
     def _draw(self) -> None:
-        names, project = self.session.names, self.session.project
         if self._plot.canvas is None:
             if self._map is not None:
                 self._plot.load()
@@ -132,36 +196,26 @@ class MapPage(NamesPage):
         figure = self._plot.canvas.figure
         figure.clear()
         self._axes = self._lasso = None
-        if names is None or project is None or self._map is None:
+        self._legend.setText("" if self._colours is None else self._colours.legend())
+        if self._map is None or self._colours is None:
             self._plot.canvas.draw_idle()
             return
         from matplotlib.colors import to_rgba_array
-        from matplotlib.lines import Line2D
         from matplotlib.widgets import LassoSelector
 
-        taxa = [names.taxon(key) for key in self._keys]
-        counts = Counter(taxa)
-        del counts[""]
-        # The rarest are drawn last, so that they are seen. All at once: hundreds of taxa would take seconds.
-        shown = [taxon for taxon, _ in counts.most_common()]
-        place = {taxon: k for k, taxon in enumerate(shown)}
-        ids = np.array([place.get(taxon, -1) for taxon in taxa])
-        colours = {entry.name: entry.colour for entry in project.settings.classes}
-        of_taxa = to_rgba_array([colours.get(taxon, _NAMELESS) for taxon in shown])
-        axes = self._axes = figure.add_subplot()
+        ids, places = self._colours.ids, self._map.places
+        axes = self._axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
-        places, order = self._map.places, np.argsort(ids, kind="stable")
+        nameless = places[ids < 0].T
+        if nameless.shape[1] > _CROWDED:
+            axes.plot(*nameless, ",", color=_NAMELESS, alpha=0.6, zorder=0)
+        else:
+            axes.scatter(*nameless, s=_SMALL, c=_NAMELESS, alpha=0.6, linewidths=0)
+        # The rarest are drawn last, so that they are seen. All at once: hundreds of taxa would take seconds.
+        order = np.argsort(ids, kind="stable")
         rows = order[ids[order] >= 0]
-        axes.scatter(*places[ids < 0].T, s=_SMALL, c=_NAMELESS, alpha=0.6, linewidths=0)
-        if shown:
-            axes.scatter(*places[rows].T, s=_LARGE, c=of_taxa[ids[rows]], linewidths=0)
-            dots = [
-                Line2D([], [], color=colour, label=taxon, linestyle="", marker="o", markersize=_LARGE**0.5)
-                for taxon, colour in zip(shown[:_LISTED], of_taxa, strict=False)
-            ]
-            legend = figure.legend(handles=dots, loc="outside center right", frameon=False, fontsize=_LEGEND_PT)
-            for text in legend.get_texts():
-                text.set_color(ink_of(self))
+        if len(rows):
+            axes.scatter(*places[rows].T, s=_LARGE, c=to_rgba_array(self._colours.colours)[ids[rows]], linewidths=0)
         self._lasso = LassoSelector(axes, self._on_lasso, props={"color": ink_of(self), "linewidth": 1})
         self._plot.canvas.draw_idle()
         self._text.setText(

@@ -29,7 +29,7 @@ from napari_diatom.project.settings import Settings
 from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.review.project_specimens import VectorTable
 from napari_diatom.review.taken_suggestions import TakenSuggestions, details_of
-from napari_diatom.widgets.common.curve_canvas import CurvePlace, OnThemeChange, ink_of
+from napari_diatom.widgets.common.curve_canvas import CurvePlace, OnThemeChange, ink_of, keep_margins
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.naming.names_page import NamesPage, control_row
@@ -45,6 +45,8 @@ _COLUMNS: Final = {
     "taken": "For how many specimens that were named so the first suggestion was taken and still holds, in %",
 }
 _CURVE_WIDTH, _CURVE_HEIGHT = 340, 120
+_CURVE_MARGINS: Final = (64, 48, 12, 10)
+"""Left, bottom, right and top of the axes, in pixels."""
 _MORE: Final = 10
 _TOLD: Final = 3
 """Taxa of which it is said that more of them would help, and remarks on names."""
@@ -101,7 +103,7 @@ class TaxaPage(NamesPage):
         rows.hide()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self._plot = CurvePlace("learning_curve", "Learning curve", _CURVE_HEIGHT)
+        self._plot = CurvePlace("learning_curve", "Learning curve", _CURVE_HEIGHT, None)
         self._plot.setFixedWidth(_CURVE_WIDTH)
         self._plot.made.connect(self._draw)
         self._text = text_label("taxa_text")
@@ -179,6 +181,7 @@ class TaxaPage(NamesPage):
         found = max(self._found, key=lambda one: sum(a.named for a in one.accuracies), default=None)
         if found is not None and found.curve:
             axes = figure.add_subplot()
+            keep_margins(axes, *_CURVE_MARGINS)
             axes.patch.set_alpha(0)
             examples, share, low, high = (list(column) for column in zip(*found.curve, strict=True))
             axes.fill_between(examples, [100 * v for v in low], [100 * v for v in high], color="#56b4e9", alpha=0.25)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections import Counter
+
 import pytest
 
 from helpers.painted_valves import TAXA, painted_project
@@ -68,8 +71,14 @@ def test_the_window_goes_on_and_the_step_is_undone_in_the_middle(annotate, names
     qtbot.waitUntil(lambda: not steps.is_busy, timeout=20_000)
     assert annotate.names().names.counts() == {TAXA[0]: SLIDES * EACH - 1}
     assert "done again" in child_of(names, "names_message").text()
-    tallies = {tally.image.id: tally.by_class()[TAXA[0]] for tally in annotate.browser().tallies()}
+    listed = annotate.browser().tallies()
+    assert annotate.browser().class_counts() == sum((tally.by_class() for tally in listed), Counter())
+    tallies = {tally.image.id: tally.by_class()[TAXA[0]] for tally in listed}
     assert tallies == {f"slide_{n}": EACH - (n == 0) for n in range(SLIDES)}
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    annotate.close_project()
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_slide_that_is_opened_in_the_middle_can_be_edited_at_once(annotate, names, folder, qtbot):

@@ -229,7 +229,13 @@ def test_the_map_shows_a_valve_by_a_click_and_several_by_a_lasso(annotate, names
     assert len(names.map.view.selected()) == VALVES
     name_as(names, TAXA[2], qtbot)
     assert set(called(annotate).values()) == {TAXA[2]}
+    # The legend follows the names.
+    legend = child_of(names, "map_legend")
+    names.map.refresh()
+    qtbot.waitUntil(lambda: TAXA[2] in legend.text() and TAXA[1] not in legend.text(), timeout=20_000)
     child_of(names, "names_undo").click()
+    names.map.refresh()
+    qtbot.waitUntil(lambda: TAXA[1] in legend.text(), timeout=20_000)
     row = names.map._keys.index("slide_1/slide_1-4")
     names.map._plot.canvas.draw()
     names.map.select_near(*names.map._axes.transData.transform(places[row]))
