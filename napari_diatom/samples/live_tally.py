@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -209,12 +210,12 @@ class LiveTally:
 
     def _columns_of(self, tally: Tally) -> _Columns:
         """Return the specimens of an image that are alike as columns."""
-        whole = dict(tally.counts)
+        whole = Counter(dict(tally.counts))
         cells: list[tuple[str, str, int, int]] = []
         for (name, status, edges), number in tally.cut.items():
             whole[name, status] -= number
             cells.append((name, status, edges, number))
-        cells += [(name, status, 0, number) for (name, status), number in whole.items() if number]
+        cells += [(name, status, 0, number) for (name, status), number in whole.items()]
         accepted = self._listed.merged({name for name, *_ in cells})
         rows = [
             (
@@ -224,5 +225,7 @@ class LiveTally:
                 number,
             )
             for name, status, edges, number in cells
+            # Damaged files have others; opening their images says so.
+            if number > 0 and status in STATUSES
         ]
         return np.array(rows, dtype=np.int64).reshape(-1, 4).T

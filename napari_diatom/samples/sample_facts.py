@@ -119,7 +119,9 @@ class SampleFacts(BaseModel):
             With everything that is wrong with them.
         """
         headings = list(texts)
-        values, wrong = _values(headings, [_field(heading) for heading in headings], [*texts.values()])
+        values, wrong = _values(
+            headings, [_field(heading) for heading in headings], [text.strip() for text in texts.values()]
+        )
         try:
             facts = cls.model_validate({**values, "code": code})
         except ValidationError as error:

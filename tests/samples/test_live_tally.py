@@ -15,7 +15,7 @@ from napari_diatom.project.edits import Contents
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.project.summary import of_document, of_files
+from napari_diatom.project.summary import Tally, of_document, of_files
 from napari_diatom.samples.live_tally import LiveTally
 from napari_diatom.samples.protocol import FieldOrder, SampleProtocol, StopRule
 from napari_diatom.samples.specimen_sources import read_source
@@ -149,6 +149,14 @@ def test_a_cache_of_an_earlier_version_is_counted_anew(tmp_path: Path) -> None:
     with Project.open(project.folder) as again:
         [tally] = again.summary()
     assert tally.cut == {("Navicula", "valve", 1): 1}
+
+
+def test_a_status_that_no_specimen_can_have_is_not_counted() -> None:
+    live = LiveTally(SampleProtocol())
+    counts = {("Navicula", "valve"): 2, ("Navicula", "squashed"): 3}
+    live.note([Tally(image(0, "R1"), "work", counts, 0, {("Navicula", "girdle", 1): 4})])
+    [row] = taxon_counts(live.counted("R1"), "R1")
+    assert (row.specimens, row.units) == (6, 6.0)
 
 
 def test_the_next_field_is_the_first_that_is_not_done(tmp_path: Path) -> None:

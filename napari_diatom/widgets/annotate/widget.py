@@ -159,6 +159,10 @@ class AnnotateWidget(QWidget):
         """Return the review gallery, or None if it is not open."""
         return self._gallery_dock.gallery()
 
+    def message(self) -> str:
+        """Return what the dock said last."""
+        return self._form.line.text()
+
     def next_image(self) -> None:
         """Open the next image of the list."""
         self._form.browser.step(1)

@@ -155,14 +155,19 @@ class CountSession(QObject):
             self._asked = field
             self.said.emit(_NOTHING_YET)
             return
-        edit = self._editor.confirm()
+        before = self._editor.message()
+        edit, news = self._editor.confirm(), self._editor.message()
         if edit is None:
+            self.failed.emit(news)
             return
         if not edit.is_empty and self._steps is not None:
             self._steps.done.append(BulkEdit("confirm field", ((field, edit),)))
         self._count()
         self.next_field()
         self._say_progress()
+        if news and news != before:
+            # Such as which classes of the model the project does not have.
+            self.said.emit(news)
 
     def take_back(self) -> None:
         """Show the field that was confirmed last, and undo that: its proposals are proposals again."""

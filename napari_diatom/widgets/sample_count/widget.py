@@ -58,6 +58,8 @@ _BUTTON_KEYS: Final = (
 _ON_CANVAS: Final = (("Space", "on the image: confirm the field, and open the next one"),)
 _FROM_FILE, _OWN = "from a file", "own"
 """Data of the protocols that are no presets."""
+_STEPS: Final = 1000
+"""Of the bar of progress."""
 _CURVE_MS: Final = 200
 """Time without a change after which the rarefaction curve is worked out again."""
 
@@ -244,8 +246,8 @@ class SampleCountWidget(QWidget):
             self._fields.set_rows([], "", "")
         else:
             progress = found.progress(session.sample)
-            self._bar.setRange(0, progress.target)
-            self._bar.setValue(min(int(progress.counted), progress.target))
+            self._bar.setRange(0, _STEPS)
+            self._bar.setValue(int(_STEPS * min(progress.counted / progress.target, 1)))
             self._bar.setFormat(f"{progress.counted:.10g} of {progress.target}")
             self._rule.setText(_told(session))
             self._taxa.set_rows(list(taxon_counts(found, session.sample)))
