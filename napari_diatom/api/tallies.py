@@ -11,7 +11,9 @@ from napari_diatom.core.given_values import given_path
 from napari_diatom.core.progress import Report, silent
 from napari_diatom.core.text import quoted
 from napari_diatom.reports.plate_choices import PlateChoices
-from napari_diatom.samples.tally_folder import TallyOptions, WrittenTally, write_tally
+from napari_diatom.samples.cell_shapes import biovolume_sheet, read_cell_shapes
+from napari_diatom.samples.table_files import write_sheet
+from napari_diatom.samples.tally_folder import BIOVOLUME, TallyOptions, WrittenTally, write_tally
 
 if TYPE_CHECKING:
     from napari_diatom.reports.plates import WrittenPlate
@@ -28,7 +30,6 @@ def tally(
     proposals: bool = False,
     csv: CsvDialect = "standard",
     overwrite: bool = False,
-    shapes: AnyPath | None = None,
     report: Report = silent,
 ) -> WrittenTally:
     """Count taxa by sample, and write the tables that ``napari-diatom tally`` writes.
@@ -52,8 +53,6 @@ def tally(
         How CSV files are written: ``excel-eu`` with semicolons, decimal commas and a byte-order mark.
     overwrite : bool
         Whether a tally that is there is replaced.
-    shapes : path, optional
-        Table of the shapes and heights of the cells of each taxon, for their volume and carbon.
     report : callable
         Gets a :class:`~napari_diatom.core.progress.Progress` for each step.
 
@@ -87,9 +86,42 @@ def tally(
         proposals,
         csv,
         overwrite,
-        optional_path(shapes, "shapes"),
     )
     return write_tally(options, progress_monitor(report))
+
+
+def write_biovolume(found: WrittenTally, shapes: AnyPath) -> Path:
+    """Write the volume and carbon of the cells of a tally, as ``napari-diatom tally --shapes`` does.
+
+    Parameters
+    ----------
+    found : WrittenTally
+        What :func:`tally` returned.
+    shapes : path
+        Table of the shape and the height ratio of the cells of each taxon, as CSV or XLSX.
+
+    Returns
+    -------
+    Path
+        ``biovolume.csv`` in the folder of the tally.
+
+    Raises
+    ------
+    InputError
+        When it is not a tally, or the table cannot be used; every problem is named.
+    OutputError
+        When the file cannot be written.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> nd.write_biovolume(nd.tally("season", "season-tally"), "cells.csv")  # doctest: +SKIP
+    """
+    if not isinstance(found, WrittenTally):
+        raise InputError(f"found is {quoted(found)}; give what tally returned.")
+    path = found.folder / BIOVOLUME
+    write_sheet(path, biovolume_sheet(found.tally, read_cell_shapes(given_path(shapes, "shapes"))))
+    return path
 
 
 def write_reports(found: WrittenTally, *, report: Report = silent) -> list[Path]:
