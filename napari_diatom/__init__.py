@@ -43,11 +43,13 @@ __all__ = [
     "review_counts",
     "runs",
     "show_versions",
+    "striae_profile",
     "suggest_names",
     "tally",
     "train",
     "tune",
     "write_annotations",
+    "write_biovolume",
     "write_project_tables",
     "write_reports",
 ]

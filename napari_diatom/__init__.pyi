@@ -35,11 +35,13 @@ from napari_diatom.api import render_examples as render_examples
 from napari_diatom.api import review_counts as review_counts
 from napari_diatom.api import runs as runs
 from napari_diatom.api import show_versions as show_versions
+from napari_diatom.api import striae_profile as striae_profile
 from napari_diatom.api import suggest_names as suggest_names
 from napari_diatom.api import tally as tally
 from napari_diatom.api import train as train
 from napari_diatom.api import tune as tune
 from napari_diatom.api import write_annotations as write_annotations
+from napari_diatom.api import write_biovolume as write_biovolume
 from napari_diatom.api import write_project_tables as write_project_tables
 from napari_diatom.api import write_reports as write_reports
 

@@ -19,9 +19,10 @@ from napari_diatom.api.slides import (
     open_images,
     outline_descriptors,
     read_annotations,
+    striae_profile,
     write_annotations,
 )
-from napari_diatom.api.tallies import export_tally, plate, tally, write_reports
+from napari_diatom.api.tallies import export_tally, plate, tally, write_biovolume, write_reports
 from napari_diatom.api.training import TrainingRun, evaluate, preview_augmentation, runs, train
 from napari_diatom.api.tuning import Search, cross_validate, find_rate, tune
 from napari_diatom.api.versions import show_versions
@@ -68,11 +69,13 @@ __all__ = [
     "review_counts",
     "runs",
     "show_versions",
+    "striae_profile",
     "suggest_names",
     "tally",
     "train",
     "tune",
     "write_annotations",
+    "write_biovolume",
     "write_project_tables",
     "write_reports",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_diatom.core.annotations import Annotations
-from napari_diatom.core.detections import PERSON, Detections
+from napari_diatom.core.detections import PERSON, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.given_values import given_path
 from napari_diatom.counting import table_columns
@@ -20,7 +20,8 @@ from napari_diatom.images import scale_bar, slide_image
 from napari_diatom.images.planes import BEST, checked_z
 from napari_diatom.images.scale_bar import ScaleBar
 from napari_diatom.images.slide_image import SlideImage
-from napari_diatom.measurement import measurements
+from napari_diatom.measurement import measurements, striae
+from napari_diatom.measurement.striae import StriaeProfile
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -203,6 +204,7 @@ def measure(
     specimens: Detections | Annotations,
     pixel_size_um: float | None = None,
     image: AnyPath | SlideImage | Any = None,
+    numerical_aperture: float | None = None,
 ) -> DataFrame:
     """Measure specimens.
 
@@ -213,7 +215,9 @@ def measure(
     pixel_size_um : float, optional
         Micrometres per pixel; by default that of the annotations. Without it, sizes in µm are NaN.
     image : path, SlideImage or array-like, optional
-        The image, for the brightness inside masks; without it, brightness is NaN.
+        The image, for the brightness inside masks and for the striae; without it, they are NaN.
+    numerical_aperture : float, optional
+        Of the objective. Striae that are finer than it resolves are refused.
 
     Returns
     -------
@@ -250,15 +254,72 @@ def measure(
             )
         if pixel_size_um is not None:
             specimens = replace(specimens, pixel_size_um=pixel_size_um)
-        measured = measurements.measure_annotations(specimens, opened)
+        measured = measurements.measure_annotations(specimens, opened, numerical_aperture)
         name, origins = specimens.image, specimens.origins
         names = specimens.names if any(named is not None for named in specimens.names) else None
     else:
-        measured = measurements.measure(specimens, pixel_size_um, opened)
+        measured = measurements.measure(specimens, pixel_size_um, opened, numerical_aperture)
         name, origins, names = "", ("",) * len(specimens), None
     model = next(iter({origin for origin in origins if origin not in (PERSON, "")}), "")
     rows = table_columns.specimen_rows(name or ("" if opened is None else opened.name), measured, origins, model, names)
     return table_columns.specimen_frame(rows, names is not None, measured.outlines is not None)
+
+
+def striae_profile(
+    specimens: Detections | Annotations,
+    number: int,
+    image: AnyPath | SlideImage | Any,
+    pixel_size_um: float | None = None,
+) -> StriaeProfile:
+    """Return the brightness along the midline of one specimen and its spectrum, which striae in 10 µm are read from.
+
+    Parameters
+    ----------
+    specimens : Detections or Annotations
+        Of one image, in px.
+    number : int
+        Which of them, from 1, as in the tables.
+    image : path, SlideImage or array-like
+        The image.
+    pixel_size_um : float, optional
+        Micrometres per pixel; by default that of the annotations.
+
+    Returns
+    -------
+    StriaeProfile
+        ``along_um`` and ``brightness``, and ``per_10um`` and ``power``, to be drawn; ``striae`` with what was read.
+
+    Raises
+    ------
+    InputError
+        When there is no such specimen, the image cannot be read, or the specimen has no such profile: it is round, too
+        small, cut by the edge of the image, or its pixel size is unknown or too large.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> import napari_diatom as nd
+    >>> profile = nd.striae_profile(annotations, 1, "slide.tif")  # doctest: +SKIP
+    >>> plt.plot(profile.along_um, profile.brightness)  # doctest: +SKIP
+    """
+    if not isinstance(specimens, Detections | Annotations):
+        raise InputError(
+            f"specimens is of type {type(specimens).__name__}; give Detections or Annotations of one image."
+        )
+    masks: Sequence[CroppedMask | None] | None
+    if isinstance(specimens, Annotations):
+        found, masks = specimens.detections, measurements.annotation_masks(specimens)
+        size = specimens.pixel_size_um if pixel_size_um is None else pixel_size_um
+    else:
+        found, masks, size = specimens, specimens.masks, pixel_size_um
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= len(found):
+        raise InputError(f"number is {number!r}; give the number of a specimen, from 1 to {len(found)}.")
+    opened = one_image(image, None, None, BEST, "image")
+    mask = None if masks is None else masks[number - 1]
+    profile = striae.striae_profile(opened, found.boxes[number - 1], mask, size)
+    if isinstance(profile, striae.Striae):
+        raise InputError(f"Specimen {number} has no profile of striae: {profile.reason}.")
+    return profile
 
 
 def outline_descriptors(annotations: Annotations | Sequence[Annotations], harmonics: int = 20) -> DataFrame:

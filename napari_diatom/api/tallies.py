@@ -13,9 +13,11 @@ from napari_diatom.core.given_values import given_path
 from napari_diatom.core.progress import Report, silent
 from napari_diatom.core.text import quoted
 from napari_diatom.reports.plate_choices import PlateChoices
+from napari_diatom.samples.cell_shapes import biovolume_sheet, read_cell_shapes
 from napari_diatom.samples.exchange.export_choices import ExportChoices, ExportFormat, checked_formats
 from napari_diatom.samples.exchange.exports import EXPORTS, export_files, write_exports
-from napari_diatom.samples.tally_folder import WrittenTally, write_tally
+from napari_diatom.samples.table_files import write_sheet
+from napari_diatom.samples.tally_folder import BIOVOLUME, WrittenTally, write_tally
 from napari_diatom.samples.tally_options import TallyChoices, TallyOptions
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ def tally(
     *,
     samples: AnyPath | None = None,
     taxa: AnyPath | None = None,
-    shapes: AnyPath | None = None,
     choices: TallyChoices | None = None,
     overwrite: bool = False,
     report: Report = silent,
@@ -50,8 +51,6 @@ def tally(
     taxa : path, optional
         List of taxa, as CSV: synonyms are counted as the accepted name, and it says which taxa are planktic. By default
         the classes of the project.
-    shapes : path, optional
-        Table of the shapes and heights of the cells of each taxon, for their volume and carbon.
     choices : TallyChoices, optional
         Where the sample stands in the names of images, whether proposals count, and how CSV files are written.
     overwrite : bool
@@ -89,7 +88,6 @@ def tally(
         optional_path(taxa, "taxa"),
         chosen,
         overwrite,
-        shapes=optional_path(shapes, "shapes"),
     )
     return write_tally(options, progress_monitor(report))
 
@@ -154,6 +152,40 @@ def export_tally(
     for remark in remarks:
         warnings.warn(remark, stacklevel=2)
     return write_exports(folder, files)
+
+
+def write_biovolume(found: WrittenTally, shapes: AnyPath) -> Path:
+    """Write the volume and carbon of the cells of a tally, as ``napari-diatom tally --shapes`` does.
+
+    Parameters
+    ----------
+    found : WrittenTally
+        What :func:`tally` returned.
+    shapes : path
+        Table of the shape and the height ratio of the cells of each taxon, as CSV or XLSX.
+
+    Returns
+    -------
+    Path
+        ``biovolume.csv`` in the folder of the tally.
+
+    Raises
+    ------
+    InputError
+        When it is not a tally, or the table cannot be used; every problem is named.
+    OutputError
+        When the file cannot be written.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> nd.write_biovolume(nd.tally("season", "season-tally"), "cells.csv")  # doctest: +SKIP
+    """
+    if not isinstance(found, WrittenTally):
+        raise InputError(f"found is {quoted(found)}; give what tally returned.")
+    path = found.folder / BIOVOLUME
+    write_sheet(path, biovolume_sheet(found.tally, read_cell_shapes(given_path(shapes, "shapes"))))
+    return path
 
 
 def write_reports(found: WrittenTally, *, report: Report = silent) -> list[Path]:

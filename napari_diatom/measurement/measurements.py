@@ -171,7 +171,10 @@ class Measurements:
 
 
 def measure(
-    detections: Detections, pixel_size_um: float | None, image: IntensitySource | NDArray[Any] | None = None
+    detections: Detections,
+    pixel_size_um: float | None,
+    image: IntensitySource | NDArray[Any] | None = None,
+    numerical_aperture: float | None = None,
 ) -> Measurements:
     """Measure specimens.
 
@@ -183,6 +186,8 @@ def measure(
         Micrometres per pixel; None leaves the sizes in µm unknown (NaN).
     image : SlideImage, or ndarray of shape (H, W) or (H, W, 3), optional
         Where striae, and the brightness inside the masks, are read, crop by crop; without it, they are unknown (NaN).
+    numerical_aperture : float, optional
+        Of the objective; finer striae than it resolves are refused.
 
     Raises
     ------
@@ -194,10 +199,14 @@ def measure(
     if flags is not None:
         # Where no outline was found, the mask is only the box.
         masks = [None if flag & NO_OUTLINE else mask for mask, flag in zip(masks, flags.tolist(), strict=True)]
-    return _measure(detections, masks, pixel_size_um, image)
+    return _measure(detections, masks, pixel_size_um, image, numerical_aperture)
 
 
-def measure_annotations(annotations: Annotations, image: IntensitySource | NDArray[Any] | None = None) -> Measurements:
+def measure_annotations(
+    annotations: Annotations,
+    image: IntensitySource | NDArray[Any] | None = None,
+    numerical_aperture: float | None = None,
+) -> Measurements:
     """Measure annotated specimens: polygons as the masks that they enclose, rectangles as boxes.
 
     Parameters
@@ -206,6 +215,8 @@ def measure_annotations(annotations: Annotations, image: IntensitySource | NDArr
         With the pixel size. What was drawn as a rectangle has no outline, even where a mask was made of it.
     image : SlideImage, or ndarray of shape (H, W) or (H, W, 3), optional
         As for :func:`measure`.
+    numerical_aperture : float, optional
+        As for :func:`measure`.
 
     Raises
     ------
@@ -213,7 +224,7 @@ def measure_annotations(annotations: Annotations, image: IntensitySource | NDArr
         When the pixel size cannot be right, or the image cannot be read.
     """
     masks = annotation_masks(annotations)
-    return _measure(annotations.detections, masks, annotations.pixel_size_um, image)
+    return _measure(annotations.detections, masks, annotations.pixel_size_um, image, numerical_aperture)
 
 
 def annotation_masks(annotations: Annotations) -> list[CroppedMask | None]:
@@ -237,6 +248,7 @@ def _measure(
     masks: Sequence[CroppedMask | None],
     pixel_size_um: float | None,
     image: IntensitySource | NDArray[Any] | None,
+    aperture: float | None,
 ) -> Measurements:
     """Measure specimens with these masks."""
     if pixel_size_um is not None:
@@ -256,7 +268,9 @@ def _measure(
     of_box = {"length_px": length, "width_px": width, "area_px": area}
     sizes = {name: of_box[name] if name in of_box else shape[name.removesuffix("_px")] for name in SIZES_PX}
     lit = [UNKNOWN] * len(filled) if image is None else brightness(filled, image)
-    striae = [Striae()] * len(filled) if image is None else measure_striae(image, boxes, filled, pixel_size_um)
+    striae = [Striae()] * len(filled)
+    if image is not None:
+        striae = measure_striae(image, boxes, filled, pixel_size_um, aperture)
     return Measurements(
         class_names=tuple(detections.classes[i] for i in detections.class_ids),
         statuses=tuple(STATUSES[i] for i in detections.status),

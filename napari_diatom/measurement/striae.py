@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core.detections import CroppedMask
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.given_values import given_number
 from napari_diatom.measurement.intensity import IntensitySource, intensity_source
 from napari_diatom.measurement.morphometry import NEARLY_ROUND
 from napari_diatom.measurement.straight_strips import straight_strips
@@ -68,7 +70,7 @@ class Striae:
     quality : float
         Share of the power between 4.5 and 60 in 10 µm that the peak has, 0 to 1; NaN where no spectrum was made.
     reason : str
-        Why the density is refused, one of :data:`REASONS`; empty where it is not.
+        Why the density is refused, one of ``REASONS``; empty where it is not.
     """
 
     whole: float = math.nan
@@ -104,6 +106,14 @@ class StriaeProfile:
     power: NDArray[np.float64]
 
 
+def checked_aperture(numerical_aperture: float) -> float:
+    """Return a numerical aperture; raises InputError where an objective cannot have it."""
+    value = given_number(numerical_aperture, "numerical_aperture")
+    if not 0.02 <= value <= 1.7:
+        raise InputError(f"A numerical aperture of {value:g} cannot be right; objectives have 0.02 to 1.7.")
+    return value
+
+
 def measure_striae(
     image: IntensitySource | NDArray[Any],
     boxes: ArrayLike,
@@ -129,13 +139,12 @@ def measure_striae(
     Raises
     ------
     InputError
-        When the image cannot be read.
+        When the image cannot be read, or the numerical aperture is none.
     """
+    aperture = None if numerical_aperture is None else checked_aperture(numerical_aperture)
     source = intensity_source(image)
     rows = np.asarray(boxes, dtype=np.float64).reshape(-1, 5)
-    return [
-        _read(source, box, mask, pixel_size_um, numerical_aperture)[0] for box, mask in zip(rows, masks, strict=True)
-    ]
+    return [_read(source, box, mask, pixel_size_um, aperture)[0] for box, mask in zip(rows, masks, strict=True)]
 
 
 def striae_profile(
@@ -149,8 +158,8 @@ def striae_profile(
 
     Parameters and errors are those of :func:`measure_striae`, for one specimen.
     """
-    source = intensity_source(image)
-    striae, spectra = _read(source, np.asarray(box, dtype=np.float64), mask, pixel_size_um, numerical_aperture)
+    aperture = None if numerical_aperture is None else checked_aperture(numerical_aperture)
+    striae, spectra = _read(intensity_source(image), np.asarray(box, dtype=np.float64), mask, pixel_size_um, aperture)
     if spectra is None or pixel_size_um is None:
         return striae
     frequencies, power = spectra.part("whole")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import napari_diatom as nd
 from napari_diatom.core.detections import CUT_BY_EDGE, CroppedMask, Detections
+from napari_diatom.core.errors import InputError
 from napari_diatom.measurement.measurements import measure
 from napari_diatom.measurement.morphometry import oriented_box
 from napari_diatom.measurement.striae import Striae, StriaeProfile, measure_striae, striae_profile
@@ -113,3 +114,18 @@ def test_the_profile_shows_what_was_read() -> None:
     refused = striae_profile(pixels, oriented_box(mask), mask, None)
     assert isinstance(refused, Striae)
     assert refused.reason == "no pixel size"
+
+
+def test_the_profile_of_one_specimen_in_python() -> None:
+    pixels, mask = valve(14.0)
+    found = Detections.of([oriented_box(mask), [30, 30, 12, 12, 0]], masks=[mask, mask])
+    profile = nd.striae_profile(found, 1, pixels, pixel_size_um=0.1)
+    assert profile.striae.whole == pytest.approx(14, rel=0.02)
+    with pytest.raises(InputError, match="Specimen 2 has no profile of striae: no apical axis"):
+        nd.striae_profile(found, 2, pixels, pixel_size_um=0.1)
+    with pytest.raises(InputError, match="from 1 to 2"):
+        nd.striae_profile(found, 3, pixels)
+    coarse = nd.measure(found, 0.1, pixels, numerical_aperture=0.3)
+    assert coarse["striae_refused"][0] == "finer than the objective resolves"
+    with pytest.raises(InputError, match="cannot be right"):
+        nd.measure(found, 0.1, pixels, numerical_aperture=14)

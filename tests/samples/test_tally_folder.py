@@ -241,8 +241,10 @@ def test_volumes_follow_from_shapes(season: Path, tmp_path: Path, capsys: pytest
     assert float(row["volume_um3_sum"]) == pytest.approx(8 * volume, abs=1e-3)
     assert float(row["carbon_pg_median"]) == pytest.approx(0.288 * volume**0.811, abs=1e-4)
     assert json.loads((out / "provenance.json").read_text(encoding="utf-8"))["shapes"]["sha256"]
+    written = (out / "biovolume.csv").read_bytes()
     assert tally(season, out, "--overwrite") == 0
     assert not (out / "biovolume.csv").exists()
+    assert nd.write_biovolume(nd.tally(season / "project", out, overwrite=True), table).read_bytes() == written
 
     table.write_text("taxon,shape,height_ratio\nA,cone,1\nB,box,x\nB,box,1\n*,box,-1\n", encoding="utf-8")
     capsys.readouterr()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.napari_layers.shapes_layer import MAP_KEY
 from napari_diatom.widgets.common.image_layers import layer_placement
-from napari_diatom.widgets.explanation.selected_specimen import SelectedSpecimen
+from napari_diatom.widgets.detection.selected_specimen import SelectedSpecimen
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

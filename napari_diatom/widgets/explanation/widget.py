@@ -21,9 +21,9 @@ from napari_diatom.widgets.common.scrolled import Scrolled
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.detection.model_chooser import ModelChooser
 from napari_diatom.widgets.detection.run_progress import RunProgress, quit_all
+from napari_diatom.widgets.detection.selected_specimen import SelectedSpecimen, is_of_specimens, selected_specimen
 from napari_diatom.widgets.explanation.explanation_layers import add_map, layer_named
 from napari_diatom.widgets.explanation.map_buttons import MapButtons, ShownMap
-from napari_diatom.widgets.explanation.selected_specimen import SelectedSpecimen, is_of_specimens, selected_specimen
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

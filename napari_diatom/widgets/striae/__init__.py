@@ -1,0 +1,1 @@
+"""The dock that shows the striae of the selected specimen."""
