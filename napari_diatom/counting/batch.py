@@ -28,6 +28,7 @@ from napari_diatom.counting.results_folder import FULL, ResultsFolder
 from napari_diatom.counting.run_output import CountedImages, write_image, write_run
 from napari_diatom.counting.shard_record import write_shard
 from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
+from napari_diatom.images.image_content import content_state
 from napari_diatom.images.image_files import SkippedFile, advice, irregular, search
 from napari_diatom.images.planes import checked_z
 from napari_diatom.images.slide_image import SlideImage, checked_decode_mb, open_images
@@ -180,7 +181,7 @@ class _Run:
     def count(self, source: Source) -> CountedImages:
         """Count all images of a file, and return what has come of them."""
         first, skipped = len(self.results), len(self.skipped)
-        before = _state(source.path)
+        before = content_state(source.path)
         images: list[SlideImage] = []
         file = _waiting(source)
         with self._skipping(file, source.path):
@@ -209,7 +210,7 @@ class _Run:
             folder.claim(outputs)
             try:
                 result = self._result(source, image)
-                if _state(source.path) != before:
+                if content_state(source.path) != before:
                     raise InputError(f"{source.path} was changed while it was read: count it again with --resume.")
                 write_atomically(part, result.to_json())
             except BaseException:
@@ -266,15 +267,6 @@ class _Run:
 def _waiting(source: Source) -> ImageState:
     """Return a file, as the one image that it probably is, before it is opened."""
     return ImageState(source.name, source.name, printable(str(source.path)), source.sample)
-
-
-def _state(path: Path) -> object:
-    """Return what changes when somebody writes to a file or replaces it; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
 
 
 def make_room(batch: Batch) -> int:

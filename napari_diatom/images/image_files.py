@@ -6,6 +6,7 @@ would make counts too low.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -18,6 +19,7 @@ from typing import Final
 from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
+from napari_diatom.images.microscopes import kinds, xlif_links
 
 SLIDES: Final = (".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".lsm", ".stk", ".flex")
 """TIFF files of slide scanners and microscopes, by the names that their programs give them."""
@@ -25,6 +27,7 @@ SUFFIXES: Final = (
     *(".tif", ".tiff", ".btf", ".tf2", ".tf8"),
     *SLIDES,
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib"),
+    *kinds.SUFFIXES,
 )
 """Files that are taken from folders; a file that is named itself may be called anything."""
 
@@ -60,8 +63,9 @@ _MICROSCOPES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Files of microscopes and scanners that are not TIFF, by the program that exports them."""
 _PROGRAMS: Final = {suffix: program for program, suffixes in _MICROSCOPES.items() for suffix in suffixes}
-_ZARR: Final = (".zarr", ".n5")
-_ZARR_MARKS: Final = frozenset({"zarr.json", ".zgroup", ".zarray", ".zattrs"})
+_ZARR: Final = kinds.FOLDERS
+_OTHER_ARRAYS: Final = (".n5",)
+"""Folders that are images of a kind that is not read."""
 _PLANES: Final = ".oif.files"
 """Folders beside an OIF file, with its planes as TIFF files that are not fields of their own."""
 
@@ -141,7 +145,7 @@ def advice(path: Path) -> str | None:
         return "Open it in QuPath or Fiji and export it as TIFF."
     if suffix in _PROGRAMS:
         return f"Export it as TIFF with {_PROGRAMS[suffix]}, or with Fiji (Bio-Formats)."
-    if suffix in _ZARR:
+    if suffix in (*_ZARR, *_OTHER_ARRAYS):
         return "Export it as TIFF, with Fiji for example."
     if suffix in _CAMERA_RAW:
         return "Develop it as TIFF with the camera's program."
@@ -193,17 +197,24 @@ class _Search:
         return bool(self._images or self._passed)
 
     def result(self) -> FoundImages:
-        return FoundImages(tuple(self._images), tuple(self._passed))
+        linked: set[str] = set()
+        for path in self._images:
+            if path.suffix.lower() == xlif_links.SUFFIX:
+                with contextlib.suppress(InputError):  # opening it says what is wrong
+                    links = xlif_links.linked_files(path)
+                    linked.update(os.path.realpath(file) for file in links if file.suffix.lower() == ".lof")
+        # The pixels of an XLIF file are not an image of their own.
+        images = (path for path in self._images if os.path.realpath(path) not in linked)
+        return FoundImages(tuple(images), tuple(self._passed))
 
     def take(self, path: Path, by_name: bool = False) -> None:
         """Take a file or a folder; one that is given by its name may be called anything."""
         if path.is_dir():
-            if path.name.lower().endswith(_ZARR):
-                self._pass(path)
-            else:
+            if not self._image_folder(path):
                 self._folder(path)
         elif by_name:
-            self._file(path, path.suffix.lower() not in (*_PROGRAMS, *_CAMERA_RAW))
+            is_known = path.name.lower().endswith(kinds.SUFFIXES)
+            self._file(path, is_known or path.suffix.lower() not in (*_PROGRAMS, *_CAMERA_RAW))
         else:
             self._listed(path)
 
@@ -236,12 +247,6 @@ class _Search:
             raise error
 
         for root, folders, files in os.walk(folder, onerror=refuse):
-            if not _ZARR_MARKS.isdisjoint(files):
-                self._passed.append(
-                    SkippedFile(Path(root), f"{root} is a Zarr image, which is not supported. {advice(Path('a.zarr'))}")
-                )
-                folders.clear()
-                continue
             passed = RESULT_FOLDERS if RESULTS_MARK in folders else ()
             below = sorted((name for name in folders if not name.startswith(".") and name not in passed), key=_natural)
             folders[:] = [name for name in below if self._is_searched(Path(root, name))]
@@ -249,11 +254,21 @@ class _Search:
                 if not name.startswith("."):
                     self._listed(Path(root, name))
 
+    def _image_folder(self, path: Path) -> bool:
+        """Take a folder that is an image in itself, or one of a kind that is not read; return whether it is."""
+        name = path.name.lower()
+        if name.endswith(_OTHER_ARRAYS):
+            self._pass(path)
+        elif name.endswith(_ZARR) or kinds.is_image_folder(path):
+            self._images.append(path)
+        else:
+            return False
+        return True
+
     def _is_searched(self, path: Path) -> bool:
         """Return whether a subfolder is looked into; one that is not is named."""
         name = path.name.lower()
-        if name.endswith(_ZARR):
-            self._pass(path)
+        if self._image_folder(path):
             return False
         if name.endswith(_PLANES):
             text = f"{path} holds the planes of an OIF file. {advice(Path('a.oif'))}"

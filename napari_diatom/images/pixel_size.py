@@ -142,6 +142,27 @@ def stated(along_x: float, along_y: float, source: str, of_print: bool = False, 
     return PixelSize(along_x, source)
 
 
+def in_unit(sides: tuple[float, float], units: tuple[str, str], source: str) -> PixelSize:
+    """Return what a file states in units of length.
+
+    Parameters
+    ----------
+    sides : tuple of float
+        Width and height of a pixel.
+    units : tuple of str
+        Unit of each, as OME spells it or in words.
+    source : str
+        Where it is stated.
+    """
+    spelt = [_spelt(unit.strip()) for unit in units]
+    if any(unit in _NO_LENGTHS for unit in spelt):
+        return NOT_STATED
+    if not all(unit in _TO_UM and math.isfinite(side) and side > 0 for side, unit in zip(sides, spelt, strict=True)):
+        return PixelSize.unknown(f"The file states a pixel size of {_quoted(f'{sides[0]:g} {units[0]}')}")
+    along_x, along_y = (side * _TO_UM[unit] for side, unit in zip(sides, spelt, strict=True))
+    return stated(along_x, along_y, source)
+
+
 def from_ome(xml: str) -> list[PixelSize]:
     """Return the pixel size of each image in OME-XML; one alone, unknown, where the XML cannot be read."""
     try:

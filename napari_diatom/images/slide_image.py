@@ -15,22 +15,19 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
 
 # Images are found and opened by one name.
+from napari_diatom.images.field_opening import open_fields
 from napari_diatom.images.file_hash import FileHash
 from napari_diatom.images.image_files import RESULT_FOLDERS as RESULT_FOLDERS
 from napari_diatom.images.image_files import RESULTS_MARK as RESULTS_MARK
 from napari_diatom.images.image_files import SUFFIXES as SUFFIXES
 from napari_diatom.images.image_files import find_images as find_images
-from napari_diatom.images.image_files import irregular
 from napari_diatom.images.orientation import AS_STORED, Upright
 from napari_diatom.images.pixel_size import NOT_STATED, PixelSize, unusual, validate_pixel_size
 from napari_diatom.images.planes import BEST, EACH, PAGES, Focus, Pixels, Range, checked_z, finite
-from napari_diatom.images.raster_reader import RasterPixels
-from napari_diatom.images.tiff_reader import is_tiff, open_tiff
 
 LARGEST_DECODE_MB: Final = 1024
 """Memory that one piece of an image may need to be decoded: a tile, a strip, or a JPEG, PNG or BMP file."""
@@ -54,7 +51,8 @@ class SlideImage:
     pixel_size_um : float or None
         Micrometres per pixel.
     pixel_size_source : str
-        ``"ome"``, ``"tiff"``, ``"layer"``, ``"user"`` or ``"unknown"``.
+        ``"ome"``, ``"tiff"``, ``"czi"``, ``"nd2"``, ``"lif"``, ``"ome-zarr"``, ``"openslide"``, ``"layer"``, ``"user"`` or
+        ``"unknown"``.
     levels : tuple of Pixels
         The image, then smaller copies of it where the file has them, largest first.
     size_notices : tuple of str
@@ -195,7 +193,7 @@ def open_images(
     Parameters
     ----------
     path : Path
-        TIFF, JPEG, PNG or BMP file, detected from its content.
+        TIFF, JPEG, PNG or BMP file, or one of a microscope's kinds, detected from its content; or an OME-Zarr folder.
     pixel_size_um : float, optional
         Micrometres per pixel that go before those in the file.
     z : str
@@ -216,16 +214,7 @@ def open_images(
         pixel_size_um = validate_pixel_size(pixel_size_um, "The given pixel size")
     z = checked_z(z)
     largest = checked_decode_mb(max_decode_mb) << 20
-    head = _head(path)
-    if not head:
-        raise InputError(f"{path} is empty: it has no bytes.")
-    if not is_tiff(head):
-        picture = RasterPixels(path, head, largest)
-        size = _known_size(NOT_STATED, pixel_size_um, str(path))
-        return [_slide(path.name, path, (picture,), size, digest=FileHash(path), orientation=picture.orientation)]
-    fields = open_tiff(path, z, largest)
-    if not fields:
-        raise InputError(f"{path} has no pixels: it is a TIFF file without pages.")
+    fields = open_fields(path, z, largest)
     names = [path.name] if len(fields) == 1 else [f"{path.name}#{number}" for number in range(1, len(fields) + 1)]
     digest = FileHash(path)
     return [
@@ -266,21 +255,6 @@ def checked_decode_mb(megabytes: int) -> int:
     if megabytes < 1:
         raise InputError(f"A piece of an image cannot be decoded in {megabytes} MB; allow at least 1.")
     return megabytes
-
-
-def _head(path: Path) -> bytes:
-    """Return the first bytes of a regular file: a pipe or a device would be waited for without end."""
-    try:
-        if fault := irregular(path):
-            raise InputError(fault)
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; an image file is needed.")
-        with path.open("rb") as stream:
-            return stream.read(32)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
-    except ValueError:
-        raise InputError(f"{str(path)!r} is not the name of a file.") from None
 
 
 def from_array(

@@ -36,6 +36,10 @@ _MOST_PIXELS_PER_BYTE: Final = 1000
 there: tiles are left out, or one tile stands for all."""
 
 
+class UnsupportedPixelsError(InputError):
+    """The pixels of a TIFF file are of a kind that is not read here, or need too much memory; it is not damaged."""
+
+
 class Segments:
     """The last decoded tiles and strips of the pages of a file."""
 
@@ -125,15 +129,17 @@ class TiffPixels:
                 kind = tifffile.PHOTOMETRIC(key.photometric).name
             except ValueError:
                 kind = f"unknown (photometric interpretation {key.photometric})"
-            raise InputError(f"{path} holds {kind} pixels, which are not supported; save it as grey or RGB.")
+            raise UnsupportedPixelsError(
+                f"{path} holds {kind} pixels, which are not supported; save it as grey or RGB."
+            )
         if key.dtype is None or key.dtype.kind not in "buif":
-            raise InputError(f"{path} holds pixels of a kind that is not supported.")
+            raise UnsupportedPixelsError(f"{path} holds pixels of a kind that is not supported.")
         if key.compression not in decoded_size.SUPPORTED:
             try:
                 kind = tifffile.COMPRESSION(key.compression).name
             except ValueError:
                 kind = f"an unknown way ({key.compression})"
-            raise InputError(
+            raise UnsupportedPixelsError(
                 f"{path} is compressed as {kind}, which is not supported; save it uncompressed, or with LZW."
             )
         planes, depths, self.height, self.width, self._contiguous_samples = map(int, key.shaped)

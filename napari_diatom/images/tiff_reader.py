@@ -8,30 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.core import text_files
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import many
 from napari_diatom.images import orientation
 from napari_diatom.images import pixel_size as pixelsize
 from napari_diatom.images.decoding_errors import decoding
+from napari_diatom.images.image_fields import FieldFacts, ImageField, fields_of
 from napari_diatom.images.pixel_size import PixelSize
-from napari_diatom.images.planes import (
-    BEST,
-    EACH,
-    MAX,
-    MOST_CHANNELS,
-    PAGES,
-    Brightest,
-    Composed,
-    Focus,
-    Pixels,
-    Ranges,
-    Sharpest,
-)
+from napari_diatom.images.planes import PAGES, Pixels
 from napari_diatom.images.tiff_axes import each_page, scenes
 from napari_diatom.images.tiff_directories import scan_directories
 from napari_diatom.images.tiff_pixels import Segments, TiffPixels
@@ -44,37 +32,12 @@ _FLEX: Final = 65200
 _CUT_OFF: Final = "The file names a further page beyond its end: it was cut short, and pages are missing."
 
 
-@dataclass(frozen=True, eq=False)
-class TiffField:
-    """One image of a TIFF file.
-
-    Attributes
-    ----------
-    levels : tuple of Pixels
-        The image, then smaller copies of it where the file has them, largest first.
-    pixel_size : PixelSize
-        Of the first level.
-    notices : tuple of str
-        What the user should know of how it was read.
-    orientation : int
-        Of the stored pixels, which the levels hand out as they are; see :mod:`napari_diatom.images.orientation`.
-    focus : Focus or None
-        Which plane was taken of a focus series, where the sharpest is.
-    """
-
-    levels: tuple[Pixels, ...]
-    pixel_size: PixelSize
-    notices: tuple[str, ...] = ()
-    orientation: int = orientation.AS_STORED
-    focus: Focus | None = None
-
-
 def is_tiff(head: bytes) -> bool:
     """Return whether a file starts like a TIFF or BigTIFF file."""
     return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def open_tiff(path: Path, z: str, largest_bytes: int) -> list[TiffField]:
+def open_tiff(path: Path, z: str, largest_bytes: int) -> list[ImageField]:
     """Return the images of a TIFF file; the reduced copies of a pyramid are levels, not images.
 
     Parameters
@@ -114,50 +77,17 @@ def open_tiff(path: Path, z: str, largest_bytes: int) -> list[TiffField]:
             ]
 
 
-def _fields(path: Path, scene: Scene, z: str, largest_bytes: int, size: PixelSize) -> list[TiffField]:
+def _fields(path: Path, scene: Scene, z: str, largest_bytes: int, size: PixelSize) -> list[ImageField]:
     """Return the images that a scene comes to: one, or one for each of its focus planes."""
-    stack, notices = scene.stack, list(scene.notices)
-    deep, channels = len(stack), len(stack[0])
-    if deep > 1 and z.isdigit():
-        if int(z) > deep:
-            raise InputError(f"{path} has a stack of {deep} focus planes, so plane {z} does not exist (--z).")
-        notices.append(f"Plane {z} of {deep} was used from the focus series (--z {z}).")
-        stack = (stack[int(z) - 1],)
-    elif deep > 1 and z == MAX:
-        notices.append(f"The brightest of {many(deep, 'focus plane')} was used at each pixel (--z max).")
-    if channels > MOST_CHANNELS:
-        notices.append(f"The first {MOST_CHANNELS} of {channels} channels were used, as red, green and blue.")
-    elif channels > 1:
-        notices.append(f"Its {channels} channels were used as one colour picture.")
     segments = Segments()
-    turn = orientation.valid(_key(stack[0][0]).tags.valueof(orientation.TAG))
 
-    def opened(part: Part, level: int) -> Pixels:
-        return TiffPixels(path, part.pages[level], largest_bytes, segments, part.within, part.depth, part.sample)
-
-    chosen = [plane[:MOST_CHANNELS] for plane in stack]
-    groups = [[plane] for plane in chosen] if z in (EACH, PAGES) else [chosen]
-    fields = []
-    for group in groups:
-        levels = min(len(part.pages) for plane in group for part in plane)
-        # By level, the planes of each channel.
-        pixels = [
-            [tuple(opened(plane[channel], level) for plane in group) for channel in range(len(group[0]))]
-            for level in range(levels)
+    def opened(part: Part) -> list[Pixels]:
+        return [
+            TiffPixels(path, page, largest_bytes, segments, part.within, part.depth, part.sample) for page in part.pages
         ]
-        focus = Focus(tuple(pixels[0])) if len(group) > 1 and z == BEST else None
-        merged = [[_merged(planes, focus) for planes in of_channels] for of_channels in pixels]
-        ranges = Ranges(merged[0], str(path))
-        shown = [level[0] if len(level) == 1 else Composed(level, str(path), ranges) for level in merged]
-        fields.append(TiffField(tuple(shown), size, tuple(notices), turn, focus))
-    return fields
 
-
-def _merged(planes: Sequence[Pixels], focus: Focus | None) -> Pixels:
-    """Return what is taken of the planes of one channel."""
-    if len(planes) == 1:
-        return planes[0]
-    return Brightest(planes) if focus is None else Sharpest(planes, focus)
+    turn = orientation.valid(_key(scene.stack[0][0]).tags.valueof(orientation.TAG))
+    return fields_of(path, scene.stack, z, opened, FieldFacts(size, scene.notices, turn))
 
 
 def _key(part: Part) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many, printable
+from napari_diatom.images.image_content import content_digest, content_size, image_exists
 from napari_diatom.images.image_files import find_images
 from napari_diatom.images.planes import PAGES
 from napari_diatom.images.slide_image import SlideImage, open_images, open_page
@@ -76,7 +75,7 @@ def describe(
         place = _place(project, path)
         pages = open_images(path)
         division: Division = "pages" if len(open_images(path, z=PAGES)) == len(pages) else "fields"
-        digest, size = file_digest(path)
+        digest, size = content_digest(path)
         for page, image in enumerate(pages, start=1):
             if (place, page) in known:
                 continue
@@ -115,7 +114,7 @@ def describe_page(project: Path, path: Path, page: int | None, z: str, taken: It
     path = Path(os.path.abspath(path))
     place = _place(project, path)
     number, division, image = _meant_page(path, page, z)
-    digest, size = file_digest(path)
+    digest, size = content_digest(path)
     folder = path.parent.name
     id_ = free_id(path.stem if page is None else f"{path.stem}-page{number}", taken)
     described = _new_image(id_, (path, place), (number, division), (digest, size), image)
@@ -201,27 +200,12 @@ def open_image_page(path: Path, page: int, division: Division = "fields") -> Sli
     return pages[page - 1]
 
 
-def file_digest(path: Path) -> tuple[str, int]:
-    """Return the SHA-256 of a file in hexadecimal and its length in bytes.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest(), os.fstat(stream.fileno()).st_size
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
-
-
 def condition(project: Path, image: ProjectImage) -> Condition:
     """Return whether the file of an image is the one that was annotated; reads all of it."""
     path = image_file(project, image)
-    if not path.is_file():
+    if not image_exists(path):
         return "missing"
-    if file_digest(path) != (image.sha256, image.size):
+    if content_digest(path) != (image.sha256, image.size):
         return "changed"
     # The same file may be read otherwise than when it was annotated, such as upright.
     with contextlib.suppress(InputError):
@@ -257,11 +241,11 @@ def find_moved(images: Iterable[ProjectImage], folders: Iterable[Path]) -> dict[
     found: dict[str, Path] = {}
     for path in (file for folder in folders for file in images_below(folder)):
         try:
-            asked = [image for image in wanted.get(path.stat().st_size, ()) if image.id not in found]
+            asked = [image for image in wanted.get(content_size(path), ()) if image.id not in found]
         except OSError:
             continue
         if asked:
-            digest, _ = file_digest(path)
+            digest, _ = content_digest(path)
             found.update({image.id: path for image in asked if image.sha256 == digest})
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from napari_diatom.core.errors import InputError
+from napari_diatom.images.image_content import image_exists
 from napari_diatom.project import journal
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
@@ -12,7 +13,7 @@ from napari_diatom.project.settings import ProjectImage
 
 def missing_images(project: Project) -> tuple[ProjectImage, ...]:
     """Return the images whose files are not where the project expects them; no file is read."""
-    return tuple(image for image in project.images if not project.path(image.id).is_file())
+    return tuple(image for image in project.images if not image_exists(project.path(image.id)))
 
 
 def require_removable(project: Project, ids: Collection[str]) -> None:

@@ -16,7 +16,8 @@ from napari_diatom.counting.result_names import earlier_stems
 from napari_diatom.counting.written_files import ANNOTATIONS
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.formats.shared.name_index import split_page
-from napari_diatom.project.image_identity import file_digest, images_below
+from napari_diatom.images.image_content import content_digest, image_exists
+from napari_diatom.project.image_identity import images_below
 from napari_diatom.review.send_report import NotSent
 from napari_diatom.review.sent_image import SentImage
 
@@ -96,7 +97,7 @@ def counted_file(folder: Path, image: CountedImage) -> Path | None:
     candidates = [named] if named.is_absolute() else [named, *(folder / place / named for place in _PLACES)]
     for path in candidates:
         try:
-            if path.is_file() and (not image.sha256 or file_digest(path)[0] == image.sha256):
+            if image_exists(path) and (not image.sha256 or content_digest(path)[0] == image.sha256):
                 return path.resolve()
         except (OSError, ValueError, InputError):
             continue
@@ -123,7 +124,7 @@ def moved_files(images: Sequence[CountedImage], places: Sequence[Path], monitor:
         if len(found) == len(images):
             break
         try:
-            digest, _ = file_digest(path)
+            digest, _ = content_digest(path)
         except InputError:
             continue
         found.update(dict.fromkeys(wanted.get(digest, ()), path))

@@ -48,7 +48,7 @@ def skipped(out: Path) -> dict[str, str]:
         ("k.ndpis", "NDP.view"),
         ("l.lsm", "Fiji"),
         ("m.ome.zarr/.zattrs", "Fiji"),
-        ("n/zarr.json", "Fiji"),
+        ("n.n5/attributes.json", "Fiji"),
         ("o.oif.files/s_C001.tif", "OIF"),
     ],
 )

@@ -24,8 +24,9 @@ from napari_diatom.formats.registry import Capability
 from napari_diatom.formats.shared.image_index import Pictures, with_sizes
 from napari_diatom.formats.yolo import dataset_layout
 from napari_diatom.images.slide_image import SlideImage
+from napari_diatom.images.image_content import content_digest
 from napari_diatom.project import splits
-from napari_diatom.project.image_identity import file_digest, open_image_page
+from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, Division
 
@@ -253,7 +254,7 @@ def _of_annotations(data: Path, images: Path | None, monitor: ProgressMonitor) -
         size = part.pixel_size_um or image.pixel_size_um
         shown = part if flagged else _with_cuts(part)
         slides.append(
-            Slide(part.image, path, page, file_digest(path)[0], "", shown, size, part=parts.get(part.image, ""))
+            Slide(part.image, path, page, content_digest(path)[0], "", shown, size, part=parts.get(part.image, ""))
         )
     if not slides:
         raise InputError(f"{data} does not name any image.")

@@ -1,0 +1,94 @@
+"""Which library reads which files of microscopes, and what to install where it is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from napari_diatom.core.errors import InputError
+from napari_diatom.images.image_fields import ImageField
+from napari_diatom.images.microscopes import xlif_links, zarr_reader
+from napari_diatom.images.microscopes.czi_reader import open_czi
+from napari_diatom.images.microscopes.lif_reader import open_lif
+from napari_diatom.images.microscopes.nd2_reader import open_nd2
+from napari_diatom.images.microscopes.openslide_reader import open_with_openslide
+from napari_diatom.images.microscopes.zarr_reader import open_zarr
+
+EXTRA: Final = 'pip install "napari-diatom[microscopes]"'
+"""What installs the libraries."""
+SUFFIXES: Final = (".czi", ".nd2", ".lif", ".lof", xlif_links.SUFFIX, ".mrxs", *zarr_reader.ZIPPED)
+"""Files that are read, in small letters."""
+FOLDERS: Final = zarr_reader.SUFFIXES
+"""Folders that are images, by the ends of their names; others are known by :func:`is_image_folder`."""
+
+Opener = Callable[[Path, str, int], list[ImageField]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Attributes
+    ----------
+    title : str
+        What it is called.
+    package : str
+        What is imported to read it.
+    opener : callable
+        Opens the file.
+    """
+
+    title: str
+    package: str
+    opener: Opener
+
+    def open(self, path: Path, z: str, largest_bytes: int) -> list[ImageField]:
+        """Return the images of a file; see :func:`napari_diatom.images.tiff_reader.open_tiff`.
+
+        Raises
+        ------
+        InputError
+            When the file cannot be read, or the library is not installed.
+        """
+        if not self.is_installed():
+            raise InputError(f"{path} is in the format {self.title}. To read it, install what reads it: {EXTRA}.")
+        return self.opener(path, z, largest_bytes)
+
+    def is_installed(self) -> bool:
+        """Return whether the library is there."""
+        return importlib.util.find_spec(self.package) is not None
+
+
+_CZI: Final = Kind("CZI", "pylibCZIrw", open_czi)
+_ND2: Final = Kind("ND2", "nd2", open_nd2)
+_LAS: Final = Kind("LIF of LAS X", "liffile", open_lif)
+_ZARR: Final = Kind("OME-Zarr", "zarr", open_zarr)
+OPENSLIDE: Final = Kind("MRXS", "openslide", open_with_openslide)
+"""The library for MRXS, and for slides in TIFF whose pixels the TIFF reader refuses."""
+
+
+def kind_of(path: Path, head: bytes) -> Kind | None:
+    """Return the kind of a file from its first bytes and, where these are not enough, its name; None for others."""
+    name = path.name.lower()
+    if head[:10] == b"ZISRAWFILE":
+        return _CZI
+    if head[:4] == b"\xda\xce\xbe\x0a" or (name.endswith(".nd2") and head[:4] == b"\0\0\0\x0c"):
+        return _ND2
+    if (head[:4] == b"\x70\0\0\0" and head[8:9] == b"\x2a") or name.endswith(xlif_links.SUFFIX):
+        return _LAS
+    if head[:4] == b"PK\x03\x04" and name.endswith(zarr_reader.ZIPPED):
+        return _ZARR
+    return OPENSLIDE if name.endswith(".mrxs") else None
+
+
+def folder_kind(path: Path) -> Kind | None:
+    """Return the kind of an image that is a folder, None for other folders."""
+    return _ZARR if is_image_folder(path) else None
+
+
+def is_image_folder(path: Path) -> bool:
+    """Return whether a folder is an image in itself: OME-Zarr, whatever its name. Raises OSError as looking does."""
+    return any((path / mark).is_file() for mark in zarr_reader.MARKS)
