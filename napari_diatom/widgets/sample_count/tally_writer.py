@@ -8,7 +8,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.text import many
-from napari_diatom.samples.tally_folder import TallyOptions, WrittenTally, write_tally
+from napari_diatom.samples.tally_folder import WrittenTally, write_tally
+from napari_diatom.samples.tally_options import TallyOptions
 from napari_diatom.widgets.naming.background_work import BackgroundWork
 
 
