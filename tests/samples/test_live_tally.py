@@ -13,7 +13,7 @@ from napari_diatom.core.detections import STATUSES
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.project import Project
-from napari_diatom.project.settings import ProjectImage
+from napari_diatom.project.settings import ProjectClass, ProjectImage
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.project.summary import Tally, of_document, of_files
 from napari_diatom.samples.live_tally import LiveTally
@@ -21,6 +21,7 @@ from napari_diatom.samples.protocol import FieldOrder, SampleProtocol, StopRule
 from napari_diatom.samples.specimen_sources import read_source
 from napari_diatom.samples.tallied_specimens import CountedField, FoundSpecimen, TalliedSpecimens
 from napari_diatom.samples.tally import SampleTally, tally_specimens
+from napari_diatom.samples.tally_taxa import TallyTaxa
 from napari_diatom.samples.taxon_counts import taxon_counts
 
 TAXA = ("Navicula gregaria", "Navicula cf. gregaria", "Aulacoseira", "Nitzschia sp.")
@@ -61,12 +62,20 @@ protocols = st.builds(
 )
 
 
+_CLASSES = [
+    ProjectClass(name="Navicula gregaria", colour="#0072b2", planktic="no"),
+    ProjectClass(name="Nitzschia sp.", colour="#0072b2", synonym_of="Navicula gregaria"),
+    ProjectClass(name="Aulacoseira", colour="#0072b2", planktic="yes"),
+]
+taxon_lists = st.sampled_from([TallyTaxa(), TallyTaxa.of(_CLASSES), TallyTaxa.of(_CLASSES[:2])])
+
+
 def image(number: int, sample: str) -> ProjectImage:
     size = {"size": 1, "height": HEIGHT, "width": WIDTH}
     return ProjectImage(id=f"field {number}", path="f.png", sha256="0" * 64, sample=sample, **size)
 
 
-def tallied(given_fields: list[tuple[str, list[Specimen]]], protocol: SampleProtocol) -> SampleTally:
+def tallied(given_fields: list[tuple[str, list[Specimen]]], protocol: SampleProtocol, taxa: TallyTaxa) -> SampleTally:
     """Return what ``napari-diatom tally`` counts, specimen by specimen."""
     from napari_diatom.core.detections import cut_flags
 
@@ -80,7 +89,8 @@ def tallied(given_fields: list[tuple[str, list[Specimen]]], protocol: SampleProt
                 for k, (item, is_cut) in enumerate(zip(items, cut, strict=True))
             ]
         )
-    return tally_specimens(TalliedSpecimens.of(listed, found), protocol)
+    specimens = TalliedSpecimens.of(listed, found)
+    return tally_specimens(specimens.called(taxa.merged(specimens.taxa)), protocol, planktic=taxa.planktic)
 
 
 def assert_alike(live: LiveTally, tally: SampleTally) -> None:
@@ -97,14 +107,14 @@ def assert_alike(live: LiveTally, tally: SampleTally) -> None:
 
 
 @settings(max_examples=60)
-@given(fields, fields, protocols, protocols)
-def test_a_live_count_is_that_of_the_specimens(before, after, protocol, other):
-    live = LiveTally(protocol)
+@given(fields, fields, protocols, protocols, taxon_lists)
+def test_a_live_count_is_that_of_the_specimens(before, after, protocol, other, taxa):
+    live = LiveTally(protocol, taxa)
     documents = {}
     for number, (sample, items) in enumerate(before):
         documents[number] = image(number, sample), Document(Contents(specimens=tuple(items)))
     live.note(of_document(*pair) for pair in documents.values())
-    assert_alike(live, tallied(before, protocol))
+    assert_alike(live, tallied(before, protocol, taxa))
     # Some fields change, and the rules do.
     changed = list(before)
     for number, (_, items) in enumerate(after[: len(before)]):
@@ -114,7 +124,7 @@ def test_a_live_count_is_that_of_the_specimens(before, after, protocol, other):
         changed[number] = before[number][0], items
         live.note([of_document(place, document)])
     live.protocol = other
-    assert_alike(live, tallied(changed, other))
+    assert_alike(live, tallied(changed, other, taxa))
 
 
 def test_what_the_files_say_is_counted_as_what_is_open_and_as_tally_reads_it(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ class SettingsLink(QObject):
         if said:
             self._form.line.say(" ".join(said))
         is_closed = self._close_removed(project)
-        if has_other_images or is_closed:
+        if has_other_images or has_other_classes or is_closed:
             self._overview.show_images()
             self._overview.refresh()
         if said or is_closed:
