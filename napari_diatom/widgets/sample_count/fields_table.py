@@ -105,7 +105,7 @@ class FieldsTable(QTableView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        named(self, "counted_fields", spoken="Fields of the sample")
+        named(self, "counted_fields", "Click on a field to open it", "Fields of the sample")
         self._model = CountedFields(self)
         self.setModel(self._model)
         as_table(self)

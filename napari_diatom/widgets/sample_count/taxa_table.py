@@ -105,7 +105,7 @@ class TaxaTable(QTableView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        named(self, "counted_taxa", spoken="Taxa of the sample")
+        named(self, "counted_taxa", "Click on a taxon to see its specimens of this sample", "Taxa of the sample")
         self._model = CountedTaxa(self)
         self.setModel(self._model)
         as_table(self)
