@@ -129,7 +129,9 @@ class TiffPixels:
                 kind = tifffile.PHOTOMETRIC(key.photometric).name
             except ValueError:
                 kind = f"unknown (photometric interpretation {key.photometric})"
-            raise UnsupportedPixelsError(f"{path} holds {kind} pixels, which are not supported; save it as grey or RGB.")
+            raise UnsupportedPixelsError(
+                f"{path} holds {kind} pixels, which are not supported; save it as grey or RGB."
+            )
         if key.dtype is None or key.dtype.kind not in "buif":
             raise UnsupportedPixelsError(f"{path} holds pixels of a kind that is not supported.")
         if key.compression not in decoded_size.SUPPORTED:
