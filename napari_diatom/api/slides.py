@@ -35,8 +35,8 @@ def open_images(path: AnyPath, pixel_size_um: float | None = None, z: str | int 
     Parameters
     ----------
     path : path
-        TIFF, JPEG, PNG or BMP file; with the extra ``microscopes`` also CZI, ND2, LIF, LOF, XLIF or MRXS file, or OME-Zarr
-        folder or zip file.
+        TIFF, JPEG, PNG or BMP file; with the extra ``microscopes`` also CZI, ND2, LIF, LOF, XLIF or MRXS file, or
+        OME-Zarr folder or zip file.
     pixel_size_um : float, optional
         Micrometres per pixel, instead of the file's own.
     z : str or int

@@ -20,7 +20,7 @@ _SLIDES: Final = (".svs", ".ndpi", ".scn")
 
 
 def open_fields(path: Path, z: str, largest_bytes: int) -> list[ImageField]:
-    """Return the images of a file or folder, at least one; see :func:`napari_diatom.images.slide_image.open_images`."""
+    """Return the images of a file or folder, at least one, as ``open_images`` describes it."""
     head = _head(path)
     if path.is_dir():
         if (folder := folder_kind(path)) is None:
@@ -48,7 +48,7 @@ def open_fields(path: Path, z: str, largest_bytes: int) -> list[ImageField]:
 
 
 def _head(path: Path) -> bytes:
-    """Return the first bytes of a regular file, none of a folder: a pipe or a device would be waited for without end."""
+    """Return the first bytes of a regular file, none of a folder: a pipe or device would be waited for without end."""
     try:
         if fault := irregular(path):
             raise InputError(fault)

@@ -232,9 +232,16 @@ class _Search:
         if fault:
             self._passed.append(SkippedFile(path, fault))
         elif is_read:
-            self._images.append(path)
+            self._readable(path)
         else:
             self._pass(path)
+
+    def _readable(self, path: Path) -> None:
+        """Take an image, unless what reads it is not installed."""
+        if (fault := kinds.not_installed(path)) is None:
+            self._images.append(path)
+        else:
+            self._passed.append(SkippedFile(path, f"{fault} {advice(path) or ''}".rstrip()))
 
     def _pass(self, path: Path) -> None:
         self._passed.append(SkippedFile(path, f"{path} has an unsupported format. {advice(path)}"))
@@ -260,7 +267,7 @@ class _Search:
         if name.endswith(_OTHER_ARRAYS):
             self._pass(path)
         elif name.endswith(_ZARR) or kinds.is_image_folder(path):
-            self._images.append(path)
+            self._readable(path)
         else:
             return False
         return True

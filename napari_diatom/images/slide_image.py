@@ -51,8 +51,8 @@ class SlideImage:
     pixel_size_um : float or None
         Micrometres per pixel.
     pixel_size_source : str
-        ``"ome"``, ``"tiff"``, ``"czi"``, ``"nd2"``, ``"lif"``, ``"ome-zarr"``, ``"openslide"``, ``"layer"``, ``"user"`` or
-        ``"unknown"``.
+        ``"ome"``, ``"tiff"``, ``"czi"``, ``"nd2"``, ``"lif"``, ``"ome-zarr"``, ``"openslide"``, ``"layer"``,
+        ``"user"`` or ``"unknown"``.
     levels : tuple of Pixels
         The image, then smaller copies of it where the file has them, largest first.
     size_notices : tuple of str

@@ -6,7 +6,10 @@ have the parts that their readers ask for, in the places that descriptions of th
 
 from __future__ import annotations
 
+import shutil
 import struct
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -166,12 +169,15 @@ def nd2(
     path: Path, frames: Sequence[Values], z: int = 1, channels: int = 1, packed: bool = False, listed: int | None = None
 ) -> None:
     """Write frames of shape (Y, X, C) or (Y, X, 3), ``z`` of which are a focus series; ``listed`` are named."""
-    import zlib
-
     height, width, components = frames[0].shape
     stored = frames[0].dtype.itemsize
     planes = {
-        f"a{number}": {"uiCompCount": components // channels, "uiSampleIndex": 0, "sDescription": f"c{number}"}
+        f"a{number}": {
+            "uiCompCount": components // channels,
+            "uiSampleIndex": 0,
+            "sDescription": f"c{number}",
+            "pFluorescentProbe": {"m_uiColor": 1},
+        }
         for number in range(channels)
     }
     facts: dict[str, Any] = {
@@ -239,15 +245,14 @@ def ome_zarr(path: Path, levels: Sequence[Values], axes: str = "cyx", version: s
     """Write an image into a folder, or a zip file where the name is that of one."""
     import zarr
 
-    store = (
-        zarr.storage.LocalStore(path)
-        if path.suffix == ".zarr"
-        else zarr.storage.ZipStore(path, mode="w", compression=0)
-    )
-    zarr_format = 3 if version == "0.5" else 2
-    group = zarr.open_group(store, mode="w", zarr_format=zarr_format)
+    folder = path if path.suffix == ".zarr" else path.with_name("in the zip.zarr")
+    group = zarr.open_group(folder, mode="w", zarr_format=3 if version == "0.5" else 2)
     ome_zarr_image(group, levels, axes, version, unit)
-    store.close()
+    if folder != path:
+        with zipfile.ZipFile(path, "w") as packed:
+            for file in sorted(folder.rglob("*")):
+                packed.write(file, file.relative_to(folder).as_posix())
+        shutil.rmtree(folder)
 
 
 def ome_zarr_image(
@@ -321,7 +326,7 @@ def _tiled_jpeg2000(path: Path, values: Values, said: str) -> None:
 def mrxs(path: Path) -> None:
     """3DHISTECH: one level of four pieces in JPEG, one of which was not scanned."""
     side, across = 200, 2
-    pixels = np.full((side * 2, side * 2, 3), 255, np.uint8)
+    pixels = np.zeros((side * 2, side * 2, 3), np.uint8)
     pixels[:300, :400] = rgb()
     folder = path.with_suffix("")
     folder.mkdir()
@@ -345,7 +350,7 @@ def mrxs(path: Path) -> None:
         "OBJECTIVE_MAGNIFICATION = 20\nCameraImageDivisionsPerSide = 1\n[HIERARCHICAL]\nHIER_COUNT = 1\n"
         "NONHIER_COUNT = 0\nINDEXFILE = Index.dat\nHIER_0_NAME = Slide zoom level\nHIER_0_COUNT = 1\n"
         "HIER_0_VAL_0_SECTION = LAYER_0_LEVEL_0_SECTION\n[LAYER_0_LEVEL_0_SECTION]\nOVERLAP_X = 0\nOVERLAP_Y = 0\n"
-        "MICROMETER_PER_PIXEL_X = 0.2\nMICROMETER_PER_PIXEL_Y = 0.2\nIMAGE_FILL_COLOR_BGR = 16777215\n"
+        "MICROMETER_PER_PIXEL_X = 0.2\nMICROMETER_PER_PIXEL_Y = 0.2\nIMAGE_FILL_COLOR_BGR = 0\n"
         "IMAGE_FORMAT = JPEG\nIMAGE_CONCAT_FACTOR = 0\nDIGITIZER_WIDTH = 200\nDIGITIZER_HEIGHT = 200\n[DATAFILE]\n"
         "FILE_COUNT = 1\nFILE_0 = Data0000.dat\n",
         encoding="utf-8",

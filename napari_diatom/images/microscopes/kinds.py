@@ -19,8 +19,6 @@ from napari_diatom.images.microscopes.zarr_reader import open_zarr
 
 EXTRA: Final = 'pip install "napari-diatom[microscopes]"'
 """What installs the libraries."""
-SUFFIXES: Final = (".czi", ".nd2", ".lif", ".lof", xlif_links.SUFFIX, ".mrxs", *zarr_reader.ZIPPED)
-"""Files that are read, in small letters."""
 FOLDERS: Final = zarr_reader.SUFFIXES
 """Folders that are images, by the ends of their names; others are known by :func:`is_image_folder`."""
 
@@ -54,8 +52,12 @@ class Kind:
             When the file cannot be read, or the library is not installed.
         """
         if not self.is_installed():
-            raise InputError(f"{path} is in the format {self.title}. To read it, install what reads it: {EXTRA}.")
+            raise InputError(self.missing(path))
         return self.opener(path, z, largest_bytes)
+
+    def missing(self, path: Path) -> str:
+        """Return what to do about a file whose library is not installed, as sentences."""
+        return f"{path} is in the format {self.title}, and what reads it is not installed. Type: {EXTRA}."
 
     def is_installed(self) -> bool:
         """Return whether the library is there."""
@@ -68,6 +70,22 @@ _LAS: Final = Kind("LIF of LAS X", "liffile", open_lif)
 _ZARR: Final = Kind("OME-Zarr", "zarr", open_zarr)
 OPENSLIDE: Final = Kind("MRXS", "openslide", open_with_openslide)
 """The library for MRXS, and for slides in TIFF whose pixels the TIFF reader refuses."""
+_BY_SUFFIX: Final = {
+    ".czi": _CZI,
+    ".nd2": _ND2,
+    **dict.fromkeys((".lif", ".lof", xlif_links.SUFFIX), _LAS),
+    ".mrxs": OPENSLIDE,
+    **dict.fromkeys((*zarr_reader.ZIPPED, *FOLDERS), _ZARR),
+}
+SUFFIXES: Final = tuple(suffix for suffix in _BY_SUFFIX if suffix not in FOLDERS)
+"""Files that are read, in small letters."""
+
+
+def not_installed(path: Path) -> str | None:
+    """Return what to do about a file, by its name, whose library is not installed; None for all others."""
+    name = path.name.lower()
+    kind = next((kind for suffix, kind in _BY_SUFFIX.items() if name.endswith(suffix)), None)
+    return None if kind is None or kind.is_installed() else kind.missing(path)
 
 
 def kind_of(path: Path, head: bytes) -> Kind | None:

@@ -47,6 +47,10 @@ class LibraryFile(Generic[Opened]):
                 self._open = self._opener()
             yield self._open
 
+    def __del__(self) -> None:
+        # An image that nobody uses any more must not keep its file open.
+        self.close()
+
     def close(self) -> None:
         """Close the file; it is opened again when it is read again."""
         with self._lock:

@@ -74,7 +74,10 @@ def open_nd2(path: Path, z: str, largest_bytes: int) -> list[ImageField]:
 
 def _pixel_size(file: Any) -> PixelSize:
     """Return the pixel size that the metadata state; NIS-Elements says whether it was calibrated."""
-    channels = file.metadata.channels or ()
+    try:
+        channels = file.metadata.channels or ()
+    except Exception:  # the library stumbles over descriptions that lack entries, which its pixels do not need
+        return PixelSize.unknown("The file's metadata cannot be read")
     if not channels:
         return NOT_STATED
     volume = channels[0].volume

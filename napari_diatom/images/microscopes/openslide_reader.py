@@ -28,8 +28,6 @@ def open_with_openslide(path: Path, z: str, largest_bytes: int) -> list[ImageFie
     handle = LibraryFile(path, lambda: OpenSlide(str(path)))
     try:
         with handle.reading() as slide:
-            if slide.detect_format(str(path)) is None:
-                raise InputError(f"{path} is not a slide that OpenSlide can read.")
             stated_facts = dict(slide.properties)
             sizes = [(int(width), int(height)) for width, height in slide.level_dimensions][:_MOST_LEVELS]
     finally:
@@ -40,7 +38,7 @@ def open_with_openslide(path: Path, z: str, largest_bytes: int) -> list[ImageFie
         OpenslidePixels(handle, level, box, (whole[0] / size[0], whole[1] / size[1]), _background(stated_facts))
         for level, size in enumerate(sizes)
     ]
-    return fields_of(path, [[levels]], z, list, FieldFacts(_pixel_size(stated_facts)))
+    return fields_of(path, [[levels]], z, lambda part: part, FieldFacts(_pixel_size(stated_facts)))
 
 
 def _scanned(facts: dict[str, str], size: tuple[int, int]) -> tuple[int, int, int, int]:

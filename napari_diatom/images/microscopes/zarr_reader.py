@@ -1,7 +1,7 @@
 """OME-Zarr images, folders and zip files, by zarr: pyramids are read chunk by chunk.
 
-Versions 0.1 to 0.5 are read. Images of a plate, and of a file of several, are fields. A chunk that is not there has the fill
-value of its array, as the format says.
+Versions 0.1 to 0.5 are read. Images of a plate, and of a file of several, are fields. A chunk that is not there has the
+fill value of its array, as the format says.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class _Store:
             self._store: Any = zarr.storage.LocalStore(path, read_only=True)
         else:
             self._store = zarr.storage.ZipStore(path, mode="r")
-        self.root: Any = zarr.open_group(self._store, mode="r")
+        self.root: Any = zarr.open(self._store, mode="r")
         self._arrays: dict[str, Any] = {}
 
     def array(self, name: str) -> Any:
-        """Return an array; raises InputError where there is none."""
+        """Return an array."""
         if name not in self._arrays:
             found = self.root.get(name)
             if found is None or not hasattr(found, "shape"):
-                raise InputError(f"{quoted(name)} is named as an image and is not there")
+                raise ValueError(f"{quoted(name)} is named as a level and is not there")
             self._arrays[name] = found
         return self._arrays[name]
 
@@ -76,7 +76,9 @@ def open_zarr(path: Path, z: str, largest_bytes: int) -> list[ImageField]:
     fields: list[ImageField] = []
     try:
         with handle.reading() as store:
-            images = list(itertools.islice(_images(store.root), _MOST_IMAGES))
+            # An array at the root has a shape, and describes no image.
+            found = () if hasattr(store.root, "shape") else _images(store.root)
+            images = list(itertools.islice(found, _MOST_IMAGES))
             for number, (name, description) in enumerate(images, start=1):
                 said = (f"It is image {number} of {len(images)} ({quoted(name)}).",) if len(images) > 1 else ()
                 fields += _fields(handle, store, name, description, z, largest_bytes, said)

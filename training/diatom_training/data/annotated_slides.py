@@ -23,8 +23,8 @@ from napari_diatom.formats.format_detection import detect
 from napari_diatom.formats.registry import Capability
 from napari_diatom.formats.shared.image_index import Pictures, with_sizes
 from napari_diatom.formats.yolo import dataset_layout
-from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.images.image_content import content_digest
+from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.project import splits
 from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
