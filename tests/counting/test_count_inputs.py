@@ -75,14 +75,14 @@ def test_other_files_are_passed_over_in_silence(tmp_path, slides, capsys):
 
 
 def test_a_folder_of_foreign_images_alone_is_refused_in_words(tmp_path, capsys):
-    for name in ("a.czi", "b.czi", "c.nd2"):
+    for name in ("a.vsi", "b.vsi", "c.oib"):
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / name).write_bytes(b"\0" * 200)
-    for given in ([tmp_path / "in"], [tmp_path / "in" / "a.czi"], [tmp_path / "in" / "*.czi"]):
+    for given in ([tmp_path / "in"], [tmp_path / "in" / "a.vsi"], [tmp_path / "in" / "*.vsi"]):
         assert count(*given, "-o", tmp_path / "out") == 2
         message = capsys.readouterr().err
-        assert "a.czi" in message
-        assert "ZEN" in message
+        assert "a.vsi" in message
+        assert "cellSens" in message
         assert message.count("\n") == 1
         assert not (tmp_path / "out").exists()
 
@@ -105,10 +105,10 @@ def test_a_link_to_another_folder_is_named(tmp_path, slides, capsys):
 
 
 def test_a_project_names_what_it_does_not_take(tmp_path, slides, capsys):
-    (slides / "b.czi").write_bytes(b"\0" * 200)
+    (slides / "b.vsi").write_bytes(b"\0" * 200)
     assert cli.main(["project", "new", str(tmp_path / "project"), str(slides)]) == 3
     printed = capsys.readouterr()
-    assert "b.czi" in printed.err
+    assert "b.vsi" in printed.err
     assert "1 image, " in printed.out
 
 
