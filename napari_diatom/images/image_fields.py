@@ -70,7 +70,7 @@ class FieldFacts:
     orientation: int = orientation.AS_STORED
 
 
-def fields_of(
+def image_fields_of(
     path: Path,
     stack: Sequence[Sequence[Part]],
     z: str,

@@ -17,7 +17,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.images import orientation
 from napari_diatom.images import pixel_size as pixelsize
 from napari_diatom.images.decoding_errors import decoding
-from napari_diatom.images.image_fields import FieldFacts, ImageField, fields_of
+from napari_diatom.images.image_fields import FieldFacts, ImageField, image_fields_of
 from napari_diatom.images.pixel_size import PixelSize
 from napari_diatom.images.planes import PAGES, Pixels
 from napari_diatom.images.tiff_axes import each_page, scenes
@@ -87,7 +87,7 @@ def _fields(path: Path, scene: Scene, z: str, largest_bytes: int, size: PixelSiz
         ]
 
     turn = orientation.valid(_key(scene.stack[0][0]).tags.valueof(orientation.TAG))
-    return fields_of(path, scene.stack, z, opened, FieldFacts(size, scene.notices, turn))
+    return image_fields_of(path, scene.stack, z, opened, FieldFacts(size, scene.notices, turn))
 
 
 def _key(part: Part) -> Any:

@@ -15,7 +15,7 @@ from napari_diatom.core import text_files
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import quoted
 from napari_diatom.images.decoding_errors import check_need
-from napari_diatom.images.image_fields import FieldFacts, ImageField, fields_of
+from napari_diatom.images.image_fields import FieldFacts, ImageField, image_fields_of
 from napari_diatom.images.microscopes.library_file import LibraryFile
 from napari_diatom.images.pixel_size import NOT_STATED, PixelSize, stated
 from napari_diatom.images.planes import Pixels
@@ -107,7 +107,7 @@ def open_czi(path: Path, z: str, largest_bytes: int) -> list[ImageField]:
         planes = _stack(handle, scene if scene >= 0 else None, stack)
         if any(_has_gaps(mosaic) for plane in planes for mosaic in plane):
             notices.append("Its mosaic has gaps, which were filled with the median of its pixels.")
-        fields += fields_of(path, planes, z, _levels, FieldFacts(size, tuple(notices)))
+        fields += image_fields_of(path, planes, z, _levels, FieldFacts(size, tuple(notices)))
     return fields
 
 

@@ -26,7 +26,7 @@ Opener = Callable[[Path, str, int], list[ImageField]]
 
 
 @dataclass(frozen=True)
-class Kind:
+class MicroscopeFormat:
     """A kind of file.
 
     Attributes
@@ -64,11 +64,11 @@ class Kind:
         return importlib.util.find_spec(self.package) is not None
 
 
-_CZI: Final = Kind("CZI", "pylibCZIrw", open_czi)
-_ND2: Final = Kind("ND2", "nd2", open_nd2)
-_LAS: Final = Kind("LIF of LAS X", "liffile", open_lif)
-_ZARR: Final = Kind("OME-Zarr", "zarr", open_zarr)
-OPENSLIDE: Final = Kind("MRXS", "openslide", open_with_openslide)
+_CZI: Final = MicroscopeFormat("CZI", "pylibCZIrw", open_czi)
+_ND2: Final = MicroscopeFormat("ND2", "nd2", open_nd2)
+_LAS: Final = MicroscopeFormat("LIF of LAS X", "liffile", open_lif)
+_ZARR: Final = MicroscopeFormat("OME-Zarr", "zarr", open_zarr)
+OPENSLIDE: Final = MicroscopeFormat("MRXS", "openslide", open_with_openslide)
 """The library for MRXS, and for slides in TIFF whose pixels the TIFF reader refuses."""
 _BY_SUFFIX: Final = {
     ".czi": _CZI,
@@ -88,7 +88,7 @@ def not_installed(path: Path) -> str | None:
     return None if kind is None or kind.is_installed() else kind.missing(path)
 
 
-def kind_of(path: Path, head: bytes) -> Kind | None:
+def kind_of(path: Path, head: bytes) -> MicroscopeFormat | None:
     """Return the kind of a file from its first bytes and, where these are not enough, its name; None for others."""
     name = path.name.lower()
     if head[:10] == b"ZISRAWFILE":
@@ -102,7 +102,7 @@ def kind_of(path: Path, head: bytes) -> Kind | None:
     return OPENSLIDE if name.endswith(".mrxs") else None
 
 
-def folder_kind(path: Path) -> Kind | None:
+def folder_kind(path: Path) -> MicroscopeFormat | None:
     """Return the kind of an image that is a folder, None for other folders."""
     return _ZARR if is_image_folder(path) else None
 

@@ -17,7 +17,7 @@ import numpy as np
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import quoted
 from napari_diatom.images.decoding_errors import decoding
-from napari_diatom.images.image_fields import FieldFacts, ImageField, fields_of
+from napari_diatom.images.image_fields import FieldFacts, ImageField, image_fields_of
 from napari_diatom.images.microscopes.mapped_pixels import MappedPixels, PixelLayout
 from napari_diatom.images.microscopes.xlif_links import SUFFIX, linked_files
 from napari_diatom.images.pixel_size import NOT_STATED, PixelSize, stated
@@ -155,7 +155,7 @@ def _fields(
                     f"It is tile {index + 1} of {axis.length} of a tile scan. Tiles may overlap: count the image that "
                     "LAS X merges, or specimens on their edges are counted twice."
                 )
-        fields += fields_of(path, stack, z, opened, FieldFacts(_pixel_size(x, y), tuple(said)))
+        fields += image_fields_of(path, stack, z, opened, FieldFacts(_pixel_size(x, y), tuple(said)))
     return fields
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.decoding_errors import check_need
-from napari_diatom.images.image_fields import FieldFacts, ImageField, fields_of
+from napari_diatom.images.image_fields import FieldFacts, ImageField, image_fields_of
 from napari_diatom.images.microscopes.library_file import LibraryFile
 from napari_diatom.images.pixel_size import NOT_STATED, PixelSize, stated
 from napari_diatom.images.planes import Pixels
@@ -68,7 +68,7 @@ def open_nd2(path: Path, z: str, largest_bytes: int) -> list[ImageField]:
     for _, planes in sorted(places.items()):
         colours: Sequence[int | None] = [None] if samples == _COLOURS else range(channels)
         stack = [[_Frame(number, channel) for channel in colours] for _, number in sorted(planes.items())]
-        fields += fields_of(path, stack, z, opened, FieldFacts(size, notices))
+        fields += image_fields_of(path, stack, z, opened, FieldFacts(size, notices))
     return fields
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.images.image_fields import FieldFacts, ImageField, fields_of
+from napari_diatom.images.image_fields import FieldFacts, ImageField, image_fields_of
 from napari_diatom.images.microscopes.library_file import LibraryFile
 from napari_diatom.images.pixel_size import NOT_STATED, PixelSize, stated
 from napari_diatom.images.planes import Pixels
@@ -38,7 +38,7 @@ def open_with_openslide(path: Path, z: str, largest_bytes: int) -> list[ImageFie
         OpenslidePixels(handle, level, box, (whole[0] / size[0], whole[1] / size[1]), _background(stated_facts))
         for level, size in enumerate(sizes)
     ]
-    return fields_of(path, [[levels]], z, lambda part: part, FieldFacts(_pixel_size(stated_facts)))
+    return image_fields_of(path, [[levels]], z, lambda part: part, FieldFacts(_pixel_size(stated_facts)))
 
 
 def _scanned(facts: dict[str, str], size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import quoted
 from napari_diatom.images.decoding_errors import check_need
-from napari_diatom.images.image_fields import FieldFacts, ImageField, fields_of
+from napari_diatom.images.image_fields import FieldFacts, ImageField, image_fields_of
 from napari_diatom.images.microscopes.library_file import LibraryFile
 from napari_diatom.images.pixel_size import NOT_STATED, PixelSize, in_unit
 from napari_diatom.images.planes import Pixels
@@ -153,7 +153,7 @@ def _fields(
             ]
             for depth in range(lengths.get("z", 1))
         ]
-        fields += fields_of(path, stack, z, opened, FieldFacts(size, notices))
+        fields += image_fields_of(path, stack, z, opened, FieldFacts(size, notices))
     return fields
 
 
