@@ -216,6 +216,7 @@ def _with_bar(run: Callable[[argparse.Namespace, ProgressBar], int], arguments: 
 def _run_gui(arguments: argparse.Namespace) -> int:
     """Open napari with the dock widget, and images where some are named."""
     from napari_diatom.core.errors import InputError
+    from napari_diatom.images.microscopes.kinds import IN_WINDOW
 
     try:
         import napari
@@ -226,8 +227,12 @@ def _run_gui(arguments: argparse.Namespace) -> int:
     from napari_diatom.widgets.common.plugin_docks import open_dock
 
     viewer = napari.Viewer()
-    if arguments.inputs:
-        viewer.open(arguments.inputs, stack=False)
+    ours = [name for name in arguments.inputs if name.lower().rstrip("/\\").endswith(IN_WINDOW)]
+    others = [name for name in arguments.inputs if name not in ours]
+    if others:
+        viewer.open(others, stack=False)
+    if ours:
+        viewer.open(ours, stack=False, plugin="napari-diatom")
     open_dock(viewer, "Detect diatoms")
     napari.run()
     return OK

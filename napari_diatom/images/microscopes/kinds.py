@@ -79,6 +79,8 @@ _BY_SUFFIX: Final = {
 }
 SUFFIXES: Final = tuple(suffix for suffix in _BY_SUFFIX if suffix not in FOLDERS)
 """Files that are read, in small letters."""
+IN_WINDOW: Final = (*SUFFIXES, *FOLDERS, ".svs", ".ndpi", ".scn")
+"""Files and folders that the plugin opens in napari: those that can be large, or that napari does not read."""
 
 
 def not_installed(path: Path) -> str | None:
