@@ -289,6 +289,7 @@ def groups_first(driver: Driver, truth: dict[str, str]) -> None:
                 field.selectAll()
             driver.type(class_named(driver, taxon).code, field)
         driver.key(Qt.Key.Key_Return, field)
+        driver.wait(lambda: not driver.widget.names().steps.is_busy and not page.is_working)
         driver.spin()
         if others:
             # Those that were picked out stay as a group of their own.

@@ -193,7 +193,8 @@ def _read(
     if strips is None:
         return Striae(reason=CUT if _leaves(box, image) else TOO_SMALL), None
     samples = strips.values.shape[1]
-    if samples < max(_LEAST_SAMPLES, _FEWEST_PERIODS * LEAST_PERIOD_PX):
+    finest = min(MOST * pixel_size_um / 10, _FINEST)
+    if samples < max(_LEAST_SAMPLES, _FEWEST_PERIODS * LEAST_PERIOD_PX, _FEWEST_PERIODS / finest):
         return Striae(reason=TOO_SMALL), None
     spectra = _Spectra(strips.values, pixel_size_um)
     found, quality = spectra.peak("whole")

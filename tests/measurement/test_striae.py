@@ -81,6 +81,8 @@ def test_why_there_is_none() -> None:
     assert reason(pixel_size_um=None) == "no pixel size"
     assert reason(where=round_box) == "no apical axis"
     assert reason(where=[120, 120, 24, 5, 0]) == "too small"
+    # Of the finest striae that are looked for, fewer than five would lie on it.
+    assert reason(pixel_size_um=0.002) == "too small"
     assert reason(where=beside) == "not whole in the image"
     assert reason(plain) == "no striae stand out"
     assert reason(pixel_size_um=1.0) == "finer than 2.5 px"

@@ -176,6 +176,7 @@ def test_orders(order):
         "length": [-entry.box[2] for entry in found],
         "length/width": [-entry.box[2] / entry.box[3] for entry in found],
         "image": [entry.image_id for entry in found],
+        "class": [entry.name for entry in found],
     }[order]
     assert keys == sorted(keys)
 
