@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSize, Qt, Signal
-from qtpy.QtWidgets import QHeaderView, QTableView, QWidget
+from qtpy.QtCore import QModelIndex, QSize, Signal
+from qtpy.QtWidgets import QTableView, QWidget
 
 from napari_diatom.samples.live_tally import FieldCount
 from napari_diatom.widgets.annotate.image_browser import STATE_TITLES
 from napari_diatom.widgets.common.object_names import named
-from napari_diatom.widgets.sample_count.taxa_table import as_table
+from napari_diatom.widgets.sample_count.row_model import RowModel, show_rows
 
 _COLUMNS: Final = {
     "": "Which field is open, and which is the next",
@@ -23,7 +23,7 @@ _COLUMNS: Final = {
 _HEIGHT: Final = 120
 
 
-class CountedFields(QAbstractTableModel):
+class CountedFields(RowModel[FieldCount]):
     """The fields of a sample for a table.
 
     Parameters
@@ -33,62 +33,27 @@ class CountedFields(QAbstractTableModel):
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._rows: list[FieldCount] = []
+        super().__init__(_COLUMNS, 3, parent)
         self._open = self._next = ""
 
-    def set_rows(self, rows: Sequence[FieldCount], is_open: str, is_next: str) -> None:
-        """Show other fields, with the ids of the one that is open and of the next one."""
-        is_same = [row.image.id for row in rows] == [row.image.id for row in self._rows]
-        if not is_same:
-            self.beginResetModel()
-        self._rows, self._open, self._next = list(rows), is_open, is_next
-        if not is_same:
-            self.endResetModel()
-        elif rows:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(_COLUMNS) - 1))
+    def set_open(self, is_open: str, is_next: str) -> None:
+        """Mark the field that is open and the next one, by their ids, from the next rows on."""
+        self._open, self._next = is_open, is_next
 
-    def row(self, number: int) -> FieldCount:
-        """Return the field of a row."""
-        return self._rows[number]
+    def key(self, row: FieldCount) -> str:
+        """Return the id of the field."""
+        return row.image.id
 
-    def row_of(self, image_id: str) -> int:
-        """Return the row of a field, -1 where there is none."""
-        return next((k for k, row in enumerate(self._rows) if row.image.id == image_id), -1)
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Return the number of fields."""
-        return 0 if parent is not None and parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Return the number of columns."""
-        return 0 if parent is not None and parent.isValid() else len(_COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the title of a column."""
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        title = list(_COLUMNS)[section]
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return _COLUMNS[title]
-        return title if role == Qt.ItemDataRole.DisplayRole else None
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a cell shows."""
-        row, column = self._rows[index.row()], index.column()
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._cells(row)[column]
-        if role == Qt.ItemDataRole.TextAlignmentRole and column > 2:
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return row.problem or row.image.id
-        return None
-
-    def _cells(self, row: FieldCount) -> tuple[str, ...]:
+    def cells(self, row: FieldCount) -> tuple[str, ...]:
+        """Return mark, id, state, count and proposals."""
         mark = "open" if row.image.id == self._open else "next" if row.image.id == self._next else ""
         state = "cannot be read" if row.problem else STATE_TITLES[row.state]
         count = f"{row.units:.10g}" if row.units or row.is_done else ""
         return mark, row.image.id, state, count, str(row.proposals) if row.proposals else ""
+
+    def explained(self, row: FieldCount) -> str:
+        """Return why the field cannot be read, or its whole id."""
+        return row.problem or row.image.id
 
 
 class FieldsTable(QTableView):
@@ -107,15 +72,8 @@ class FieldsTable(QTableView):
         super().__init__(parent)
         named(self, "counted_fields", "Click on a field to open it", "Fields of the sample")
         self._model = CountedFields(self)
-        self.setModel(self._model)
-        as_table(self)
+        show_rows(self, self._model, wide=1)
         self._seen = ""
-        header = self.horizontalHeader()
-        assert header is not None
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        # The rows that are seen: all of hundreds would be measured at every edit.
-        header.setResizeContentsPrecision(0)
         self.clicked.connect(self._choose)
         self.activated.connect(self._choose)
 
@@ -125,7 +83,8 @@ class FieldsTable(QTableView):
 
     def set_rows(self, rows: Sequence[FieldCount], is_open: str, is_next: str) -> None:
         """Show other fields, and the one that is open."""
-        self._model.set_rows(rows, is_open, is_next)
+        self._model.set_open(is_open, is_next)
+        self._model.set_rows(rows)
         number = self._model.row_of(is_open or is_next)
         if number >= 0 and self._seen != (is_open or is_next):
             self._seen = is_open or is_next

@@ -6,14 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, QSize, Qt, Signal
+from qtpy.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, Signal
 from qtpy.QtGui import QFont
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from qtpy.QtWidgets import QTableView, QWidget
 
 from napari_diatom.core.text import many
 from napari_diatom.samples.tally import BY_EDGE, BY_NAME, BY_STATUS, REASONS
 from napari_diatom.samples.taxon_counts import TaxonCount
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.sample_count.row_model import RowModel, show_rows
 
 _COLUMNS: Final = {
     "taxon": "Click on a taxon to see its specimens of this sample",
@@ -23,10 +24,9 @@ _COLUMNS: Final = {
     "out": "Its specimens that do not count by the protocol",
 }
 _HEIGHT: Final = 150
-_RIGHT: Final = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
-class CountedTaxa(QAbstractTableModel):
+class CountedTaxa(RowModel[TaxonCount]):
     """The taxa of a sample for a table.
 
     Parameters
@@ -36,59 +36,33 @@ class CountedTaxa(QAbstractTableModel):
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._rows: list[TaxonCount] = []
+        super().__init__(_COLUMNS, 1, parent)
 
-    def set_rows(self, rows: Sequence[TaxonCount]) -> None:
-        """Show other counts."""
-        if [row.taxon for row in rows] == [row.taxon for row in self._rows]:
-            self._rows = list(rows)
-            if rows:
-                self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(_COLUMNS) - 1))
-            return
-        self.beginResetModel()
-        self._rows = list(rows)
-        self.endResetModel()
+    def key(self, row: TaxonCount) -> str:
+        """Return the name of the taxon."""
+        return row.taxon
 
-    def row(self, number: int) -> TaxonCount:
-        """Return the count in a row."""
-        return self._rows[number]
+    def cells(self, row: TaxonCount) -> tuple[str, ...]:
+        """Return name, count, share, interval, and how many do not count."""
+        interval = "" if math.isnan(row.low) else f"{in_percent(row.low)}-{in_percent(row.high)}"
+        left = sum(row.left_out[k] for k in (BY_STATUS, BY_EDGE, BY_NAME))
+        return row.taxon, f"{row.units:.10g}", in_percent(row.share), interval, str(left) if left else ""
 
-    def row_of(self, taxon: str) -> int:
-        """Return the row of a taxon, -1 where there is none."""
-        return next((k for k, row in enumerate(self._rows) if row.taxon == taxon), -1)
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Return the number of taxa."""
-        return 0 if parent is not None and parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Return the number of columns."""
-        return 0 if parent is not None and parent.isValid() else len(_COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the title of a column."""
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        title = list(_COLUMNS)[section]
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return _COLUMNS[title]
-        return title if role == Qt.ItemDataRole.DisplayRole else None
+    def explained(self, row: TaxonCount) -> str:
+        """Return what the row does not show."""
+        reasons = [k for k in (BY_STATUS, BY_EDGE, BY_NAME) if row.left_out[k]]
+        parts = [f"{row.taxon}: {many(row.specimens, 'specimen')}"]
+        parts += ["planktic"] if row.is_planktic else []
+        parts += [f"left out by {REASONS[k]}: {row.left_out[k]}" for k in reasons]
+        return "\n".join(parts)
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a cell shows."""
-        row, column = self._rows[index.row()], index.column()
-        if role == Qt.ItemDataRole.DisplayRole:
-            return _cells(row)[column]
-        if role == Qt.ItemDataRole.TextAlignmentRole and column:
-            return _RIGHT
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return _explained(row)
-        if role == Qt.ItemDataRole.FontRole and not column:
+        """Return what a cell shows; names are in italics."""
+        if role == Qt.ItemDataRole.FontRole and not index.column():
             font = QFont()
             font.setItalic(True)
             return font
-        return None
+        return super().data(index, role)
 
 
 class TaxaTable(QTableView):
@@ -107,14 +81,7 @@ class TaxaTable(QTableView):
         super().__init__(parent)
         named(self, "counted_taxa", "Click on a taxon to see its specimens of this sample", "Taxa of the sample")
         self._model = CountedTaxa(self)
-        self.setModel(self._model)
-        as_table(self)
-        header = self.horizontalHeader()
-        assert header is not None
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        # The rows that are seen: all of hundreds would be measured at every edit.
-        header.setResizeContentsPrecision(0)
+        show_rows(self, self._model, wide=0)
         self.clicked.connect(self._choose)
         self.activated.connect(self._choose)
 
@@ -136,33 +103,6 @@ class TaxaTable(QTableView):
         self.taxonChosen.emit(self._model.row(index.row()).taxon)
 
 
-def as_table(view: QTableView) -> None:
-    """Have a view show rows that are chosen as a whole, and are not edited."""
-    view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    view.setTabKeyNavigation(False)
-    view.setWordWrap(False)
-    rows = view.verticalHeader()
-    assert rows is not None
-    rows.hide()
-    rows.setDefaultSectionSize(view.fontMetrics().height() + 6)
-
-
 def in_percent(share: float) -> str:
     """Return a share in percent, empty where it is not known."""
     return "" if math.isnan(share) else f"{100 * share:.1f}"
-
-
-def _cells(row: TaxonCount) -> tuple[str, ...]:
-    interval = "" if math.isnan(row.low) else f"{in_percent(row.low)}-{in_percent(row.high)}"
-    left = sum(row.left_out[k] for k in (BY_STATUS, BY_EDGE, BY_NAME))
-    return row.taxon, f"{row.units:.10g}", in_percent(row.share), interval, str(left) if left else ""
-
-
-def _explained(row: TaxonCount) -> str:
-    """Return what the row does not show."""
-    parts = [f"{row.taxon}: {many(row.specimens, 'specimen')}"]
-    parts += ["planktic"] if row.is_planktic else []
-    parts += [f"left out by {REASONS[k]}: {row.left_out[k]}" for k in (BY_STATUS, BY_EDGE, BY_NAME) if row.left_out[k]]
-    return "\n".join(parts)
