@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 
 import numpy as np
 import pytest
 
 from helpers import microscope_files as files
-from helpers.fakes import BlobEngine, model_folder
 from helpers.microscopes import SHARP, SHARPEST, focus_series, rgb
 from napari_diatom import api as nd
-from napari_diatom.cli import app as cli
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.image_files import search
 from napari_diatom.images.microscopes import kinds
@@ -68,28 +64,6 @@ def read_all(path):
 
 
 every_kind = pytest.mark.parametrize("written", list(WRITERS), indirect=True)
-
-
-@pytest.fixture
-def count(tmp_path, monkeypatch):
-    """Count with a stand-in for the network; return the exit code, specimens by image, and what run.json says."""
-    monkeypatch.setattr("napari_diatom.engines.load", lambda *_, **options: BlobEngine())
-    model = model_folder(tmp_path / "model")
-
-    def run(*arguments: object) -> tuple[int, dict[str, int], dict]:
-        out = tmp_path / "out"
-        code = cli.main(
-            ["count", *map(str, arguments), "-o", str(out), "--model", str(model), "--overwrite", "--no-overlays"]
-        )
-        if code == 2:
-            return code, {}, {}
-        found: dict[str, int] = {}
-        with (out / "counts.csv").open(encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream):
-                found[row["image"]] = found.get(row["image"], 0) + int(row["count"])
-        return code, found, json.loads((out / "run.json").read_text(encoding="utf-8"))
-
-    return run
 
 
 @every_kind
