@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import quoted
+from napari_diatom.core.text import first_few, quoted
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.samples.sample_facts import SampleFacts
 
@@ -57,7 +57,7 @@ def samples_by_pattern(images: Iterable[str], pattern: str) -> dict[str, str]:
     found = {image: expression.fullmatch(PurePosixPath(image).name) for image in images}
     unlike = [image for image, match in found.items() if match is None]
     if unlike:
-        raise InputError(f"The pattern {quoted(pattern)} does not fit {_listed(unlike)}.")
+        raise InputError(f"The pattern {quoted(pattern)} does not fit {first_few(unlike, _SHOWN)}.")
     return {image: match["sample"] for image, match in found.items() if match}
 
 
@@ -90,7 +90,7 @@ def samples_by_table(images: Mapping[str, str], facts: Iterable[SampleFacts]) ->
                     owners[image].append(sample.code)
     problems += [f"{image} is in {' and '.join(codes)}" for image, codes in owners.items() if len(codes) > 1]
     if problems:
-        raise InputError(f"The samples do not fit the images: {_listed(problems, '; ')}.")
+        raise InputError(f"The samples do not fit the images: {first_few(problems, _SHOWN, '; ')}.")
     return {image: owners.get(image, [sample])[0] for image, sample in images.items()}
 
 
@@ -103,8 +103,3 @@ def _expression(glob: str) -> str:
 def _spellings(image: str) -> tuple[str, ...]:
     path = PurePosixPath(image)
     return tuple(dict.fromkeys((image, path.name, path.stem)))
-
-
-def _listed(items: list[str], between: str = ", ") -> str:
-    more = f"{between}and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return between.join(items[:_SHOWN]) + more

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import quoted
+from napari_diatom.core.text import first_few, quoted
 from napari_diatom.core.validation_messages import faults
 from napari_diatom.samples.concentration import CHAMBERS, Chamber, ScrapedSlide
 from napari_diatom.samples.spreadsheet import read_lines
@@ -224,8 +224,7 @@ def read_samples(path: Path) -> SampleTable:
         if code:
             rows.setdefault(code, number)
     if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise InputError(f"{path} has {len(problems)} problems: {'; '.join(problems[:_SHOWN])}{more}.")
+        raise InputError(f"{path} has {len(problems)} problems: {first_few(problems, _SHOWN, '; ')}.")
     return SampleTable(samples)
 
 
