@@ -304,7 +304,7 @@ def in_the_dock(steps: Steps, widget: Any, plain: Figure) -> None:
         ("Groups", dock.groups, lambda: bool(dock.groups._groups)),
         ("Name next", dock.next, lambda: bool(dock.next.view.entries())),
         ("Check", dock.check, lambda: not dock.check._is_stale and not dock.check.is_working),
-        ("Taxa", dock.taxa, lambda: dock.taxa.table.rowCount() > 0),
+        ("Taxa", dock.taxa, lambda: dock.taxa.rows.rowCount() > 0),
         ("Map", dock.map, lambda: dock.map._axes is not None),
     )
     for title, page, is_there in pages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QPushButton, QTabWidget, QVBoxLayout, QWidget
@@ -15,16 +16,19 @@ from napari_diatom.widgets.common.asking import ask, can_answer
 from napari_diatom.widgets.common.enter_field import EnterField
 from napari_diatom.widgets.common.message_line import MessageLine
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.pictured_specimens import PictureView
 from napari_diatom.widgets.naming.check_page import CheckPage
 from napari_diatom.widgets.naming.groups_page import GroupsPage
 from napari_diatom.widgets.naming.map_page import MapPage
 from napari_diatom.widgets.naming.names_page import NamesPage, page_shortcut
 from napari_diatom.widgets.naming.naming_session import NamingSession
 from napari_diatom.widgets.naming.next_page import NextPage
+from napari_diatom.widgets.naming.page_place import PagePlace
 from napari_diatom.widgets.naming.similar_page import SimilarPage
 from napari_diatom.widgets.naming.taxa_page import TaxaPage
 
 _NAME_LETTERS = 30
+Page = TypeVar("Page", bound=NamesPage)
 
 
 class NamesDock(QWidget):
@@ -45,25 +49,18 @@ class NamesDock(QWidget):
         super().__init__()
         named(self, "names_dock")
         self._session = session
-        self.similar = SimilarPage(session, selected)
-        self.groups = GroupsPage(session)
-        self.next = NextPage(session)
-        self.check = CheckPage(session)
-        self.taxa = TaxaPage(session)
-        self.map = MapPage(session)
         self._tabs = named(QTabWidget(), "names_pages")
-        pages: dict[str, NamesPage] = {
-            "Similar": self.similar,
-            "Groups": self.groups,
-            "Name next": self.next,
-            "Check": self.check,
-            "Taxa": self.taxa,
-            "Map": self.map,
+        pages: dict[str, Callable[[], NamesPage]] = {
+            "Similar": lambda: SimilarPage(session, selected),
+            "Groups": lambda: GroupsPage(session),
+            "Name next": lambda: NextPage(session),
+            "Check": lambda: CheckPage(session),
+            "Taxa": lambda: TaxaPage(session),
+            "Map": lambda: MapPage(session),
         }
-        for title, page in pages.items():
-            self._tabs.addTab(page, title)
-            page.slideRequested.connect(self.slideRequested)
-            page.offered.connect(self._offer)
+        self._places = {title: PagePlace(make, self._begin_page) for title, make in pages.items()}
+        for title, place in self._places.items():
+            self._tabs.addTab(place, title)
         self._name = named(QComboBox(), "name_all", "The name of all selected specimens. Enter names them", "Name")
         self._name.setLineEdit(EnterField())
         self._name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -97,13 +94,10 @@ class NamesDock(QWidget):
         assert field is not None
         field.setPlaceholderText("Name of the selected specimens")
         field.returnPressed.connect(self.give_name)
-        for shown in (self.similar, self.groups, self.next, self.check, self.map):
-            for key in ("Return", "Enter"):
-                page_shortcut(key, shown.view, self.give_name)
         self._give.clicked.connect(lambda *_: self.give_name())
         self._undo.clicked.connect(lambda *_: self._undo_last())
         self._redo.clicked.connect(lambda *_: self._redo_last())
-        self._tabs.currentChanged.connect(lambda *_: self._offer(""))
+        self._tabs.currentChanged.connect(lambda *_: self._turn_page())
         self.line.hide()
         session.failed.connect(self._warn)
         session.progressed.connect(self._say)
@@ -111,16 +105,47 @@ class NamesDock(QWidget):
         session.classes_changed.connect(self._list_classes)
         self._list_classes()
         self._show_state()
+        self._turn_page()
+
+    @property
+    def similar(self) -> SimilarPage:
+        """The page of specimens that are like chosen ones."""
+        return self._page_of("Similar", SimilarPage)
+
+    @property
+    def groups(self) -> GroupsPage:
+        """The page of similar specimens that lie together."""
+        return self._page_of("Groups", GroupsPage)
+
+    @property
+    def next(self) -> NextPage:
+        """The page of what to name next."""
+        return self._page_of("Name next", NextPage)
+
+    @property
+    def check(self) -> CheckPage:
+        """The page of names that are to be doubted."""
+        return self._page_of("Check", CheckPage)
+
+    @property
+    def taxa(self) -> TaxaPage:
+        """The page of what is known of each taxon."""
+        return self._page_of("Taxa", TaxaPage)
+
+    @property
+    def map(self) -> MapPage:
+        """The page of the map."""
+        return self._page_of("Map", MapPage)
 
     def page(self) -> NamesPage:
         """Return the page that is shown."""
-        page = self._tabs.currentWidget()
-        assert isinstance(page, NamesPage)
-        return page
+        place = self._tabs.currentWidget()
+        assert isinstance(place, PagePlace)
+        return place.page()
 
     def show_page(self, page: NamesPage) -> None:
         """Show a page."""
-        self._tabs.setCurrentWidget(page)
+        self._tabs.setCurrentWidget(page.parentWidget())
 
     def give_name(self) -> None:
         """Name the specimens that are selected on the page, as one step."""
@@ -141,6 +166,19 @@ class NamesDock(QWidget):
             page.after_naming()
 
         self._session.name(taxon, chosen, say)
+
+    def _page_of(self, title: str, kind: type[Page]) -> Page:
+        page = self._places[title].page()
+        assert isinstance(page, kind)
+        return page
+
+    def _begin_page(self, page: NamesPage) -> None:
+        """Have the dock do what a page that was just made asks for."""
+        page.slideRequested.connect(self.slideRequested)
+        page.offered.connect(self._offer)
+        for view in page.findChildren(PictureView):
+            for key in ("Return", "Enter"):
+                page_shortcut(key, view, self.give_name)
 
     def _say(self, text: str) -> None:
         """Show what happened. Without a message, its line leaves its room to the pictures."""
@@ -176,6 +214,11 @@ class NamesDock(QWidget):
     def _say_turned(self, step: BulkEdit, what: str) -> None:
         also = f" {many(step.kept, 'specimen')} changed since stay as they are." if step.kept else ""
         self._say(f"{step.label}: {what}.{also}")
+
+    def _turn_page(self) -> None:
+        """Have the page that is shown now, without a name that another page offered."""
+        self.page()
+        self._offer("")
 
     def _offer(self, taxon: str) -> None:
         """Write a name into the field, selected, so that typing replaces it."""

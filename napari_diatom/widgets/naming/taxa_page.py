@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QCheckBox,
-    QHBoxLayout,
-    QHeaderView,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-)
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QTableView, QVBoxLayout
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.text import many
-from napari_diatom.naming.learning_curve import ExpectedGain, TaxonAccuracy
 from napari_diatom.project.settings import Settings
 from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.review.project_specimens import VectorTable
 from napari_diatom.review.taken_suggestions import TakenSuggestions, details_of
 from napari_diatom.widgets.common.curve_canvas import CurvePlace, OnThemeChange, ink_of, keep_margins
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.row_model import show_rows
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.naming.names_page import NamesPage, control_row
 from napari_diatom.widgets.naming.naming_session import NamingSession
+from napari_diatom.widgets.naming.taxa_rows import NamedTaxa, NamesSoFar, taxon_rows
 
-_COLUMNS: Final = {
-    "taxon": "The accepted name",
-    "named": "How many specimens people have named so",
-    "suggested": "For how many specimens without a name it is suggested first",
-    "right so far": "How many of the named ones get their name from the others, in %",
-    "of": "How many named ones were asked for",
-    "95 % interval": "Of the share that is right",
-    "taken": "For how many specimens that were named so the first suggestion was taken and still holds, in %",
-}
 _CURVE_WIDTH, _CURVE_HEIGHT = 340, 120
 _CURVE_MARGINS: Final = (64, 48, 12, 10)
 """Left, bottom, right and top of the axes, in pixels."""
@@ -52,28 +33,6 @@ _TOLD: Final = 3
 """Taxa of which it is said that more of them would help, and remarks on names."""
 _MOST_SUGGESTED: Final = 20_000
 """Specimens without a name above which suggestions are not counted."""
-
-
-@dataclass(frozen=True)
-class NamesSoFar:
-    """What is known of the names of one group.
-
-    Attributes
-    ----------
-    group : str
-        What the specimens are.
-    accuracies : tuple of TaxonAccuracy
-        How often each taxon is named rightly.
-    curve : list of (int, float, float, float)
-        Numbers of examples with the share of names that is right, and its interval.
-    helped : tuple of ExpectedGain
-        Of which taxa more examples would help, the most helped first.
-    """
-
-    group: str
-    accuracies: tuple[TaxonAccuracy, ...]
-    curve: list[tuple[int, float, float, float]]
-    helped: tuple[ExpectedGain, ...]
 
 
 class TaxaPage(NamesPage):
@@ -88,21 +47,9 @@ class TaxaPage(NamesPage):
     def __init__(self, session: NamingSession) -> None:
         super().__init__("taxa_page", session)
         self._found: list[NamesSoFar] = []
-        self.table = named(QTableWidget(0, len(_COLUMNS)), "taxa", spoken="Taxa")
-        for column, (title, tip) in enumerate(_COLUMNS.items()):
-            item = QTableWidgetItem(title)
-            item.setToolTip(tip)
-            self.table.setHorizontalHeaderItem(column, item)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSortingEnabled(True)
-        self.table.sortItems(0)
-        rows, header = self.table.verticalHeader(), self.table.horizontalHeader()
-        assert rows is not None
-        assert header is not None
-        rows.hide()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.rows = NamedTaxa(self)
+        self.table = named(QTableView(), "taxa", spoken="Taxa")
+        show_rows(self.table, self.rows, 0, is_sorted=True)
         self._plot = CurvePlace("learning_curve", "Learning curve", _CURVE_HEIGHT, None)
         self._plot.setFixedWidth(_CURVE_WIDTH)
         self._plot.made.connect(self._draw)
@@ -139,31 +86,8 @@ class TaxaPage(NamesPage):
     def _take(self, result: Any) -> None:
         found, suggested, taken, said, remarks = result
         self._found = found
-        answers = {one.name: one for one in taken.by_taxon}
         counts = Counter() if self.session.names is None else self.session.names.counts()
-        rows: dict[str, TaxonAccuracy] = {}
-        for part in found:
-            for one in part.accuracies:
-                if one.taxon not in rows or rows[one.taxon].named < one.named:
-                    rows[one.taxon] = one
-        taxa = sorted({*counts, *suggested, *rows, *answers})
-        self.table.setSortingEnabled(False)
-        self.table.setRowCount(len(taxa))
-        for row, taxon in enumerate(taxa):
-            one = rows.get(taxon)
-            cells: list[str | int] = [taxon, counts[taxon], suggested[taxon], "", "", ""]
-            if one is not None and one.asked:
-                interval = f"{100 * one.low:.0f} to {100 * one.high:.0f} %" if math.isfinite(one.low) else ""
-                cells[3:] = round(100 * one.right / one.asked), one.asked, interval
-            answer = answers.get(taxon)
-            cells.append("" if answer is None else round(100 * answer.unchanged))
-            for column, value in enumerate(cells):
-                item = QTableWidgetItem()
-                item.setData(Qt.ItemDataRole.DisplayRole, value)
-                self.table.setItem(row, column, item)
-                if answer is not None:
-                    item.setToolTip(details_of(answer))
-        self.table.setSortingEnabled(True)
+        self.rows.set_rows(taxon_rows(found, counts, suggested, taken))
         more = [f"{many(len(remarks) - _TOLD, 'more remark')}: point here."] if len(remarks) > _TOLD else []
         self._text.setText(" ".join(filter(None, [_sentences(found), said, *remarks[:_TOLD], *more])))
         details = (f"{one.name}: {details_of(one)}" for one in taken.by_annotator)

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QTableView, QWidget
 from napari_diatom.samples.live_tally import FieldCount
 from napari_diatom.widgets.annotate.image_browser import STATE_TITLES
 from napari_diatom.widgets.common.object_names import named
-from napari_diatom.widgets.sample_count.row_model import RowModel, show_rows
+from napari_diatom.widgets.common.row_model import RowModel, show_rows
 
 _COLUMNS: Final = {
     "": "Which field is open, and which is the next",

@@ -14,7 +14,7 @@ from napari_diatom.core.text import many
 from napari_diatom.samples.tally import BY_EDGE, BY_NAME, BY_STATUS, REASONS
 from napari_diatom.samples.taxon_counts import TaxonCount
 from napari_diatom.widgets.common.object_names import named
-from napari_diatom.widgets.sample_count.row_model import RowModel, show_rows
+from napari_diatom.widgets.common.row_model import RowModel, show_rows
 
 _COLUMNS: Final = {
     "taxon": "Click on a taxon to see its specimens of this sample",

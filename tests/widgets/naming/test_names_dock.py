@@ -43,6 +43,13 @@ def name_as(names, taxon, qtbot):
     qtbot.keyClick(field, Qt.Key.Key_Return)
 
 
+def taxa_shown(names):
+    """Return the texts of the table of taxa, row by row as it is sorted."""
+    model = names.taxa.table.model()
+    columns = range(model.columnCount())
+    return [[str(model.index(row, k).data()) for k in columns] for row in range(model.rowCount())]
+
+
 def teach(annotate, number=3):
     """Name the first valves of each taxon."""
     document = annotate.document()
@@ -158,9 +165,8 @@ def test_the_table_says_how_good_names_are_and_what_would_help(annotate, names, 
     teach(annotate, 5)
     names.show_page(names.taxa)
     names.taxa.refresh()
-    table = names.taxa.table
-    qtbot.waitUntil(lambda: table.rowCount() == 3 and table.item(0, 1).text() == "5", timeout=20_000)
-    rows = [[table.item(row, column).text() for column in range(6)] for row in range(3)]
+    qtbot.waitUntil(lambda: [row[1] for row in taxa_shown(names)] == ["5"] * 3, timeout=20_000)
+    rows = taxa_shown(names)
     assert [row[0] for row in rows] == sorted(TAXA)
     assert [row[3:5] for row in rows] == [["100", "5"]] * 3
     assert sum(int(row[2]) for row in rows) == VALVES - 15
@@ -180,12 +186,12 @@ def test_the_table_says_what_is_joined_and_which_names_are_no_classes(annotate, 
     qtbot.waitUntil(lambda: not annotate.names().is_reading, timeout=20_000)
     names.show_page(names.taxa)
     names.taxa.refresh()
-    table, text = names.taxa.table, child_of(names.taxa, "taxa_text")
+    text = child_of(names.taxa, "taxa_text")
     qtbot.waitUntil(lambda: "synonym" in text.text(), timeout=20_000)
     assert f"{TAXA[1]} is learnt as {TAXA[0]}, of which it is a synonym." in text.text()
     assert f"Specimens are named {TAXA[2]}, which is not a class of the project." in text.text()
     # Nothing in girdle view is named, so nothing is suggested for the one that is seen so.
-    assert sum(int(table.item(row, 2).text()) for row in range(2)) == VALVES - 9 - 1
+    assert sum(int(row[2]) for row in taxa_shown(names)[:2]) == VALVES - 9 - 1
 
 
 def test_the_table_says_what_people_took_of_the_suggestions(annotate, names, qtbot):
@@ -200,11 +206,11 @@ def test_the_table_says_what_people_took_of_the_suggestions(annotate, names, qtb
     annotate.document().set_class(["slide_0-12"], TAXA[1])
     names.show_page(names.taxa)
     names.taxa.refresh()
-    table, text = names.taxa.table, child_of(names.taxa, "taxa_text")
+    text = child_of(names.taxa, "taxa_text")
     qtbot.waitUntil(lambda: "taken unchanged" in text.text(), timeout=20_000)
     assert f"First suggestion taken unchanged: {annotate.project().annotator} 50 % of 4." in text.text()
     assert "1 specimen got another name since" in text.toolTip()
-    shares = {table.item(row, 0).text(): table.item(row, 6).text() for row in range(table.rowCount())}
+    shares = {row[0]: row[6] for row in taxa_shown(names)}
     right = {TAXA[0]: 1, TAXA[1]: 1, TAXA[2]: 0}
     asked = {TAXA[0]: 2, TAXA[1]: 1, TAXA[2]: 0}
     asked[wrong] += 1
@@ -215,7 +221,7 @@ def test_the_table_says_what_people_took_of_the_suggestions(annotate, names, qtb
     log.mkdir()
     names.taxa.refresh()
     qtbot.waitUntil(lambda: "suggestions.jsonl" in text.text(), timeout=20_000)
-    assert table.rowCount() == 3
+    assert len(taxa_shown(names)) == 3
 
 
 def test_the_map_shows_a_valve_by_a_click_and_several_by_a_lasso(annotate, names, qtbot):
@@ -335,7 +341,7 @@ def test_another_project_clears_the_pages_and_is_read_in_turn(annotate, names, l
     assert names.similar.view.entries()
     annotate.close_project()
     assert not names.similar.view.entries()
-    assert names.taxa.table.rowCount() == 0
+    assert taxa_shown(names) == []
     annotate.open_project(folder)
     looked_at()
     assert len(annotate.names().names.list_keys(without_name=True)) == VALVES - 9

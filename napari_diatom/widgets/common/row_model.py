@@ -1,4 +1,4 @@
-"""Rows of a table whose cells are texts: what the tables of *Count a sample* have in common."""
+"""Rows of a table that are shown anew as a whole: its cells are not kept one by one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 Row = TypeVar("Row")
@@ -36,8 +36,8 @@ class RowModel(QAbstractTableModel, Generic[Row]):
         """Return what tells a row from all others."""
 
     @abstractmethod
-    def cells(self, row: Row) -> Sequence[str]:
-        """Return the texts of a row."""
+    def cells(self, row: Row) -> Sequence[str | int]:
+        """Return the texts and whole numbers of a row; an empty text where a number is not known."""
 
     @abstractmethod
     def explained(self, row: Row) -> str:
@@ -84,14 +84,36 @@ class RowModel(QAbstractTableModel, Generic[Row]):
         row, column = self._rows[index.row()], index.column()
         if role == Qt.ItemDataRole.DisplayRole:
             return self.cells(row)[column]
+        if role == Qt.ItemDataRole.UserRole:
+            return _sorted_as(self.cells(row)[column])
         if role == Qt.ItemDataRole.TextAlignmentRole and column >= self._first_number:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return self.explained(row) if role == Qt.ItemDataRole.ToolTipRole else None
 
 
-def show_rows(view: QTableView, model: RowModel[Any], wide: int) -> None:
-    """Have a view show rows that are chosen as a whole, and are not edited; ``wide`` is the column that stretches."""
-    view.setModel(model)
+def show_rows(view: QTableView, model: RowModel[Any], wide: int, is_sorted: bool = False) -> None:
+    """Have a view show rows that are chosen as a whole, and are not edited.
+
+    Parameters
+    ----------
+    view : QTableView
+        Shows them.
+    model : RowModel
+        Has them.
+    wide : int
+        The column that stretches.
+    is_sorted : bool
+        Whether the rows are sorted by the column whose title is clicked, at first by the first one.
+    """
+    if is_sorted:
+        proxy = QSortFilterProxyModel(view)
+        proxy.setSourceModel(model)
+        proxy.setSortRole(Qt.ItemDataRole.UserRole)
+        view.setModel(proxy)
+        view.setSortingEnabled(True)
+        view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+    else:
+        view.setModel(model)
     view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -106,3 +128,8 @@ def show_rows(view: QTableView, model: RowModel[Any], wide: int) -> None:
     header.setSectionResizeMode(wide, QHeaderView.ResizeMode.Stretch)
     # The rows that are seen: all of hundreds would be measured at every edit.
     header.setResizeContentsPrecision(0)
+
+
+def _sorted_as(cell: str | int) -> str | int:
+    """Return what a cell is sorted by: a number that is not known comes before all others."""
+    return -1 if cell == "" else cell
