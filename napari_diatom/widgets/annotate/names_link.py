@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.review.known_specimens import specimen_key
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
@@ -76,11 +76,8 @@ class NamesLink(QObject):
             dock.slideRequested.connect(self.slideRequested)
             # When the user closes the dock, it is destroyed.
             when_destroyed(dock, self.__dict__.__setitem__, "_dock", None)
-            self._viewer.window.add_dock_widget(dock, name="Names", area="bottom")
-        parent = self._dock.parentWidget()
-        if parent is not None:
-            parent.show()
-            parent.raise_()
+        # In the next turn: to make the dock and to lay out the window anew would be too long for one.
+        QTimer.singleShot(0, self._raise)
 
     def undo(self) -> None:
         """Undo the last edit of the open image, with all that was named together with it."""
@@ -93,6 +90,16 @@ class NamesLink(QObject):
         self._canvas.flush()
         if not self._names.steps.redo_last_of(self._opened.document):
             self._actions.redo()
+
+    def _raise(self) -> None:
+        """Show the dock in front, in the window from now on."""
+        dock = self._dock
+        if dock is not None and dock.parentWidget() is None:
+            self._viewer.window.add_dock_widget(dock, name="Names", area="bottom")
+        parent = None if dock is None else dock.parentWidget()
+        if parent is not None:
+            parent.show()
+            parent.raise_()
 
     def _selected(self) -> list[str]:
         """Return the keys of the specimens or proposals that are selected in the image."""

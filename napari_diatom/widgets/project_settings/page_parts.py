@@ -16,9 +16,10 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt.utils import QFlowLayout, signals_blocked
+from superqt.utils import QFlowLayout
 
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.table_filling import filling
 
 _GAP: Final = 4
 """Pixels of the screen between two buttons."""
@@ -98,7 +99,7 @@ def fill_table(table: QTableWidget, rows: Sequence[Sequence[object]]) -> None:
     for column in range(table.columnCount()):
         if top.sectionResizeMode(column) == QHeaderView.ResizeMode.Interactive:
             top.resizeSection(column, max(top.sectionSize(column), top.sectionSizeHint(column)))
-    with signals_blocked(table):
+    with filling(table):
         table.setRowCount(len(rows))
         for row, cells in enumerate(rows):
             for column, value in enumerate(cells):

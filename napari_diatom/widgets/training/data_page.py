@@ -24,12 +24,12 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt.utils import signals_blocked
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress
 from napari_diatom.core.text import sentence
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.table_filling import filling
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.common.worker import ReportingWorker
@@ -294,7 +294,7 @@ class SlidesPage(QWidget):
             rows.append(("specimens", [dataset.count(part).total() for part in parts]))
             rows.append(("images", [len(dataset.parts[part]) for part in parts]))
             rows.append(("slides", [len({slide.group for slide in dataset.parts[part]}) for part in parts]))
-        with signals_blocked(self._table):
+        with filling(self._table):
             self._table.setRowCount(len(rows))
             for row, (name, numbers) in enumerate(rows):
                 for column, text in enumerate((name, *map(str, numbers))):

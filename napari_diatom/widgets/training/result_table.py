@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.table_filling import filling
 
 
 class ResultTable(QTableWidget):
@@ -35,14 +36,15 @@ class ResultTable(QTableWidget):
         """Show rows under a header; numbers stand at the right of their cells."""
         self.setColumnCount(len(header))
         self.setHorizontalHeaderLabels(list(header))
-        self.setRowCount(len(rows))
-        for row, cells in enumerate(rows):
-            for column, text in enumerate(cells):
-                item = QTableWidgetItem(text)
-                item.setToolTip(text)
-                if text[:1].isdigit():
-                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                self.setItem(row, column, item)
+        with filling(self):
+            self.setRowCount(len(rows))
+            for row, cells in enumerate(rows):
+                for column, text in enumerate(cells):
+                    item = QTableWidgetItem(text)
+                    item.setToolTip(text)
+                    if text[:1].isdigit():
+                        item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                    self.setItem(row, column, item)
 
     def clear_rows(self) -> None:
         """Show nothing."""

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 from superqt.utils import signals_blocked
 
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.table_filling import filling
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.worker import ReportingWorker
 from napari_diatom.widgets.training.run_monitor import run_state
@@ -49,7 +50,7 @@ class RunTable(QWidget):
 
         chosen = {run.path for run in self.selected()}
         self._runs = recent_runs.list_runs()
-        with signals_blocked(self._table):
+        with filling(self._table):
             self._table.setRowCount(len(self._runs))
             for row, run in enumerate(self._runs):
                 self._fill(row, (run.path.name, run_state(run).stage), str(run.path))
@@ -117,7 +118,7 @@ class RunTable(QWidget):
 
     def _show_figures(self, summaries: list[RunSummary]) -> None:
         rows = {run.path: row for row, run in enumerate(self._runs)}
-        with signals_blocked(self._table):
+        with filling(self._table):
             for summary in summaries:
                 row = rows.get(summary.folder.path)
                 if row is not None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHeaderView, QLineEdit, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
-from superqt.utils import signals_blocked
 
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.table_filling import filling
 from napari_diatom.widgets.forms.controls import tooltip_of
 from napari_diatom.widgets.forms.option_fields import OptionField, fields_of
 
@@ -53,7 +53,7 @@ class SearchTable(QWidget):
 
         known = searchable(config)
         first = [name for name in _TICKED if name in known]
-        with signals_blocked(self._table):
+        with filling(self._table):
             self._table.setRowCount(len(known))
             for row, name in enumerate([*first, *(name for name in known if name not in first)]):
                 values = known[name]
