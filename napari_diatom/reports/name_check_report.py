@@ -158,7 +158,7 @@ def check_names(options: CheckOptions, monitor: ProgressMonitor = UNWATCHED) -> 
         expected = _expected(names)
         gains = [one for part in checks.values() for one in part.most_helped(expected, _MORE)]
         helped = tuple(sorted(gains, key=lambda one: (-one.gain, one.taxon)))
-        remarks = (*names.remarks(), *unread.values())
+        remarks = (*names.remarks(), *unread)
         taken = TakenSuggestions.of(project.folder, project.settings, names.specimens.table)
         found = CheckedNames(options.out, len(names.named()), checks, helped, taken, remarks)
         _write_tables(found, names)

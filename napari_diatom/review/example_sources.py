@@ -153,7 +153,7 @@ def _of_project(folder: Path, model: ModelFolder, embedder: Embedder, monitor: P
             ),
             len(names.list_keys(without_name=True)),
             sum(names.counts().values()) - len(named),
-            (*names.remarks(), *unread.values()),
+            (*names.remarks(), *unread),
             taxa.accepted,
         )
 

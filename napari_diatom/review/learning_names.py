@@ -281,7 +281,7 @@ def suggest_names(options: SuggestOptions, monitor: ProgressMonitor = UNWATCHED)
         names.take_vectors()
         taxa, examples = names.specimens.taxa, [read_examples(other) for other in others]
         borne = {taxon for one in examples for taxon in one.taxa}
-        said = [*names.remarks(), *taxa.synonyms_among(borne), *unread.values()]
+        said = [*names.remarks(), *taxa.synonyms_among(borne), *unread]
         said += written_alike({*names.counts(), *map(taxa.taxon, borne)})
         learner = _learner(names, [one.called(taxa.taxon) for one in examples], monitor)
         genera = {taxon: genus for one in examples for taxon, genus in one.genera.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_diatom.core import geometry
 from napari_diatom.core.annotations import Outline
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.errors import InputError
+from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.project.image_identity import image_file, open_image_page
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 PART: Final = 64
 """Specimens after which vectors are put on disk, so that little is lost where the work is stopped or killed."""
+
+Keep = Callable[[Sequence[bytes], NDArray[np.float32]], None]
+"""Puts digests and vectors, shape (N, 2, D), where they are found again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +89,11 @@ def largest_ring(outline: Outline) -> NDArray[np.float64]:
 
 
 def compute_vectors(
-    work: VectorWork, embedder: Embedder, cache: VectorCache, monitor: ProgressMonitor = UNWATCHED
+    work: VectorWork,
+    embedder: Embedder,
+    cache: VectorCache,
+    monitor: ProgressMonitor = UNWATCHED,
+    keep: Keep | None = None,
 ) -> int:
     """Compute the vectors that the cache lacks, put them there, and return how many these are.
 
@@ -100,6 +107,8 @@ def compute_vectors(
         Of that model.
     monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; reports ``"vectors"``. What is done when it stops the work is kept.
+    keep : callable, optional
+        Puts digests and vectors into the cache; its :meth:`~VectorCache.add` by default.
 
     Raises
     ------
@@ -122,7 +131,7 @@ def compute_vectors(
             found = embedder.embed(
                 opened, Detections.of(work.boxes[part]), monitor, outlines=[work.outlines[row] for row in part]
             )
-            cache.add([work.digests[row] for row in part], found.vectors)
+            (keep or cache.add)([work.digests[row] for row in part], found.vectors)
     finally:
         opened.release()
     return len(rows)
@@ -136,21 +145,34 @@ def serve_vectors(work: VectorWork, kept: LoadedNetworks, monitor: ProgressMonit
 
 def compute_all(
     works: Sequence[VectorWork], embedder: Embedder, cache: VectorCache, monitor: ProgressMonitor = UNWATCHED
-) -> Mapping[str, str]:
-    """Compute the vectors of several images; return why an image cannot be read, by its id.
+) -> list[str]:
+    """Compute the vectors of several images; return which images cannot be read, and why, in sentences.
 
-    Raises as :func:`compute_vectors`, but for images that cannot be read.
+    Where vectors cannot be put on disk, as in a project that may only be read, they are in the cache for the time
+    being, and the last sentence says so.
+
+    Raises as :func:`compute_vectors`, but for images that cannot be read and vectors that cannot be kept.
     """
-    unread: dict[str, str] = {}
+    said: list[str] = []
+    unkept: list[str] = []
+
+    def keep(digests: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
+        try:
+            cache.add(digests, vectors)
+        except OutputError as error:
+            unkept.append(str(error))
+
     for number, work in enumerate(works):
         monitor.report(Progress("images", number, len(works), work.image.id))
         monitor.check()
         try:
-            compute_vectors(work, embedder, cache, ProgressMonitor(should_stop=monitor.should_stop))
+            compute_vectors(work, embedder, cache, ProgressMonitor(should_stop=monitor.should_stop), keep)
         except InputError as error:
-            unread[work.image.id] = str(error)
+            said.append(str(error))
     monitor.report(Progress("images", len(works), len(works)))
-    return unread
+    if unkept:
+        said.append(f"What was computed of the specimens is not kept for the next time: {unkept[0]}")
+    return said
 
 
 def _area(ring: NDArray[np.float64]) -> float:

@@ -54,7 +54,7 @@ def test_nothing_is_computed_again_that_is_there(project: Project) -> None:
     embedder, works = Counting(), works_of(project)
     assert sum(map(len, works)) == 30
     cache = VectorCache.of_project(project.folder, embedder.card)
-    assert compute_all(works, embedder, cache) == {}
+    assert compute_all(works, embedder, cache) == []
     assert embedder.seen == 30
     assert works_of(project) == []
     again = VectorCache.of_project(project.folder, embedder.card)
@@ -102,9 +102,23 @@ def test_an_image_that_is_gone_is_told_and_the_others_are_done(project: Project)
     project.path(gone.id).unlink()
     embedder, works = Counting(), works_of(project)
     unread = compute_all(works, embedder, VectorCache.of_project(project.folder, embedder.card))
-    assert list(unread) == [gone.id]
-    assert "cannot be read" in unread[gone.id] or "does not exist" in unread[gone.id]
+    assert len(unread) == 1
+    assert Path(gone.path).name in unread[0]
+    assert "cannot be read" in unread[0] or "does not exist" in unread[0]
     assert embedder.seen == 25
+
+
+def test_vectors_that_cannot_be_put_on_disk_are_there_for_the_time_being(project: Project) -> None:
+    embedder, works = Counting(), works_of(project)
+    cache = VectorCache.of_project(project.folder, embedder.card)
+    # As in a project that may only be read.
+    cache.path.parent.parent.mkdir(exist_ok=True)
+    cache.path.parent.write_bytes(b"")
+    (said,) = compute_all(works, embedder, cache)
+    assert "not kept for the next time" in said
+    assert "cannot be written" in said
+    assert embedder.seen == 30
+    assert len(cache) == 30
 
 
 def test_specimens_are_cut_out_along_their_largest_part() -> None:
