@@ -17,6 +17,7 @@ from napari_diatom.core.progress import Report, silent
 from napari_diatom.counting import batch, merge
 from napari_diatom.counting.batch_job import BatchJob
 from napari_diatom.counting.batch_options import Batch, BatchResult
+from napari_diatom.counting.cluster import checked_scheduler, count_on_cluster
 from napari_diatom.counting.count_choices import CountChoices
 from napari_diatom.counting.counted_specimens import CountedSpecimens
 from napari_diatom.counting.shards import Shard
@@ -37,6 +38,7 @@ def count_images(
     resume: bool = False,
     overwrite: bool = False,
     workers: int = 1,
+    scheduler: str | None = None,
     report: Report = silent,
 ) -> DataFrame:
     """Count the specimens in many images, into a folder that ``napari-diatom count`` and the window go on with.
@@ -56,6 +58,9 @@ def count_images(
     workers : int
         Processes that count at the same time and share the threads of the model, each with a copy of it. The results
         are the same with any number.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers count, or ``"local"``, which starts one with so many ``workers``; a
+        script that does so needs ``if __name__ == "__main__":``.
     report : callable
         Gets a :class:`~napari_diatom.core.progress.Progress` for each image and tile.
 
@@ -91,13 +96,18 @@ def count_images(
     0
     """
     asked = replace(_asked(inputs, out, choices), resume=resume, overwrite=overwrite)
-    if checked_workers(given_integer(workers, "workers")) > 1:
+    number = checked_workers(given_integer(workers, "workers"))
+    if number > 1 or scheduler is not None:
         namer, outliner = (None if one is None else one.folder for one in model.others)
         part = WorkerJob(
             BatchJob(replace(asked, threads=model.threads), model.folder.folder, model.device, namer, outliner),
             model.engine.precision,
         )
-        asked = count_ahead(part, workers, progress_monitor(report), partial(warnings.warn, stacklevel=2))
+        watch, warn = progress_monitor(report), partial(warnings.warn, stacklevel=2)
+        if scheduler is None:
+            asked = count_ahead(part, number, watch, warn)
+        else:
+            asked = count_on_cluster(part, checked_scheduler(scheduler, number), number, watch, warn)
     _warn(_counted(asked, model, report))
     return read_count(asked.out)
 

@@ -41,6 +41,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     from napari_diatom.counting.batch import can_resume, count
     from napari_diatom.counting.batch_job import BatchJob
     from napari_diatom.counting.batch_options import Batch
+    from napari_diatom.counting.cluster import checked_scheduler, count_on_cluster
     from napari_diatom.counting.shards import Shard
     from napari_diatom.counting.workers import WorkerJob, checked_workers, count_ahead
     from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
@@ -67,6 +68,9 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         threads=threads,
         shard=None if arguments.shard is None else Shard.of_text(arguments.shard),
     )
+    scheduler = arguments.scheduler
+    if scheduler is not None:
+        checked_scheduler(scheduler, arguments.workers, batch.shard)
     workers = checked_workers(arguments.workers, batch.shard)
     model = library.resolve_model(arguments.model or library.DEFAULT)
     namer = library.resolve_model(arguments.namer) if arguments.namer else None
@@ -79,10 +83,13 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     bar = ProgressBar()
     monitor = ProgressMonitor(bar)
     try:
-        if workers > 1:
+        if workers > 1 or scheduler is not None:
             folders = (None if one is None else one.folder for one in (namer, outliner))
-            job = BatchJob(batch, model.folder, arguments.device, *folders)
-            batch = count_ahead(WorkerJob(job, arguments.precision), workers, monitor, bar.say)
+            part = WorkerJob(BatchJob(batch, model.folder, arguments.device, *folders), arguments.precision)
+            if scheduler is None:
+                batch = count_ahead(part, workers, monitor, bar.say)
+            else:
+                batch = count_on_cluster(part, scheduler, workers, monitor, bar.say)
         result = count(
             batch,
             lambda: loader(model, arguments.device),
@@ -183,6 +190,13 @@ def add_count(commands: Any) -> None:
         metavar="N",
         help="processes that count at the same time and share the threads (1); each needs memory for its own model",
     )
+    add(
+        "--scheduler",
+        type=text,
+        metavar="ADDRESS",
+        help="count on the workers of a Dask scheduler (tcp://HOST:PORT or tls://HOST:PORT), or of one that is started "
+        "here with so many --workers (local)",
+    )
     add("--sample", metavar="NAME", help="sample name for all images (the name of each image's folder)")
     add("--count-status", metavar="LIST", help="statuses to count, separated by commas (all but broken)")
     add("--xlsx", action="store_true", help="also write the tables as XLSX")
@@ -253,10 +267,16 @@ def _print_job(arguments: argparse.Namespace) -> int:
     """Print a script for a cluster."""
     from napari_diatom.counting.job_scripts import job_script
 
-    if arguments.shard is not None or arguments.workers != 1 or arguments.resume or arguments.overwrite:
+    if (
+        arguments.shard is not None
+        or arguments.workers != 1
+        or arguments.scheduler is not None
+        or arguments.resume
+        or arguments.overwrite
+    ):
         arguments.fail(
             "--print-job writes the shards itself, and these go on by themselves: leave out --shard, "
-            "--workers, --resume and --overwrite"
+            "--workers, --scheduler, --resume and --overwrite"
         )
     words = _without(arguments.given, ("--print-job", "--jobs", "--threads"))
     threads = 4 if arguments.threads is None else arguments.threads

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -107,7 +108,7 @@ def record(
         "system": platform.platform(),
         "processor": processor_name(),
         "threads": batch.threads,
-        "packages": dict(_versions()),
+        "packages": package_versions(),
         "started": began.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "exit_status": 3 if skipped else 0,
@@ -136,10 +137,10 @@ def _options(batch: Batch, engine: AnyEngine) -> dict[str, Any]:
     return chosen | {"z": batch.z, "max_decode_mb": batch.max_decode_mb}
 
 
-def _versions() -> Iterator[tuple[str, str]]:
-    """Yield the installed packages that results depend on."""
+def package_versions() -> dict[str, str]:
+    """Return the versions of the installed packages that results depend on."""
+    found = {}
     for name in _PACKAGES:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            continue
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -7,10 +7,11 @@ has not counted, it counts.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.analysis.worker_process import call
@@ -118,14 +119,44 @@ def count_part(
     part: WorkerJob, networks: LoadedNetworks, monitor: ProgressMonitor, tell: Callable[[Any], None]
 ) -> None:
     """Count the part of one process, in that process; raises as :func:`napari_diatom.counting.batch.count`."""
+    run_part(part, {}, monitor)
+
+
+def run_part(part: WorkerJob, kept: dict[Hashable, Any], monitor: ProgressMonitor) -> None:
+    """Count a part here.
+
+    Parameters
+    ----------
+    part : WorkerJob
+        What to count.
+    kept : dict
+        Networks that were loaded for other parts, and those of this one afterwards.
+    monitor : ProgressMonitor
+        The contract of long work.
+
+    Raises
+    ------
+    DiatomError
+        As :func:`napari_diatom.counting.batch.count`.
+    """
     from napari_diatom import engines
 
     job = part.job
     given = {"device": job.device, "threads": job.batch.threads}
     more = given | {"precision": part.precision}
 
-    def loads(load: Callable[..., Any], folder: Any, options: dict[str, Any]) -> Any:
-        return None if folder is None else partial(load, library.resolve_model(str(folder)), **options)
+    def loads(load: Callable[..., Any], folder: Path | None, options: dict[str, Any]) -> Any:
+        if folder is None:
+            return None
+        model = library.resolve_model(str(folder))
+        key = (load.__name__, model.folder, model.card.sha256, *options.values())
+
+        def loaded() -> Any:
+            if key not in kept:
+                kept[key] = load(model, **options)
+            return kept[key]
+
+        return loaded
 
     count(
         job.batch,
