@@ -1,11 +1,16 @@
-"""The label of a burned-in scale bar, such as ``20 µm``, read by templates of digits and units in several fonts."""
+"""The label of a burned-in scale bar, such as ``20 µm``, read by templates of digits and units in several fonts.
+
+What the templates cannot read, RapidOCR does where it is installed.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -13,6 +18,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.glyph_templates import Glyph, best_texts
+from napari_diatom.images.label_ocr import words_on
 
 UNITS: Final = {"µm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3}
 """Units of labels, in µm."""
@@ -48,7 +54,7 @@ class ScaleLabel:
     length_um : float
         The length in µm.
     likeness : float
-        How like the letters are to the templates, 0 to 1; 1 where a person gave the label.
+        How like the letters are to the templates, or the score of RapidOCR, 0 to 1; 1 where a person gave the label.
     """
 
     text: str
@@ -104,7 +110,29 @@ def read_label(pixels: NDArray[np.uint8], place: tuple[float, float, float, floa
     glyphs = [_glyphs(ink, threshold, bar, height) for threshold in _THRESHOLDS]
     readings = [reading for found in glyphs for line in _lines(found) for reading in _readings(line)]
     best = max(readings, key=lambda reading: reading.likeness, default=None)
-    return best if best is not None and best.likeness >= _LEAST_LIKENESS else None
+    if best is not None and best.likeness >= _LEAST_LIKENESS:
+        return best
+    return label_of_words(words_on(pixels[y0:y1, x0:x1]))
+
+
+def label_of_words(words: Sequence[tuple[str, float]]) -> ScaleLabel | None:
+    """Return the label among the words of a picture; None where there is none, or several that differ.
+
+    Parameters
+    ----------
+    words : sequence of (str, float)
+        From left to right and top to bottom, with scores from 0 to 1. Number and unit may be two of them.
+    """
+    pairs = [
+        (f"{first} {second}", min(score, other))
+        for (first, score), (second, other) in pairwise(words)
+    ]
+    found = {}
+    for word, score in [*words, *pairs]:
+        with suppress(InputError):
+            label = replace(parse_label(word), likeness=score)
+            found[label.length_um] = label
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _glyphs(

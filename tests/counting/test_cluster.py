@@ -195,6 +195,8 @@ def test_a_scheduler_without_workers_is_told(
     slides: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "_WORKERS_SECONDS", 1)
-    with distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50) as found:
+    with distributed.LocalCluster(
+        n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as found:
         assert count(slides, tmp_path / "out", "--scheduler", found.scheduler_address) == 2
     assert "has no workers" in capsys.readouterr().err

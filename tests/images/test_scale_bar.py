@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 import napari_diatom as nd
 from napari_diatom.cli.app import main
 from napari_diatom.core.errors import InputError
-from napari_diatom.images.scale_label import parse_label
+from napari_diatom.images import label_ocr, scale_label
+from napari_diatom.images.scale_label import label_of_words, parse_label
 
 BLACK, WHITE, RED = (0, 0, 0), (255, 255, 255), (255, 0, 0)
 
@@ -131,3 +133,54 @@ def test_the_command_shows_both_pixel_sizes(tmp_path: Path, capsys: pytest.Captu
     assert main(["scale", str(tmp_path / "unread.png"), "--label", "15 um"]) == 0
     assert capsys.readouterr().out.endswith(" 0.1\n")
     assert main(["scale", str(tmp_path / "unread.png"), "--label", "15"]) == 2
+
+
+def in_script() -> np.ndarray[Any, Any]:
+    """Return a field whose label is in letters that no template is like."""
+    pixels = np.array(drawn(160, "", WHITE, (400, 440)))
+    cv2.putText(pixels, "20 um", (430, 428), cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, 0.9, WHITE, 2, cv2.LINE_AA)
+    return pixels
+
+
+def test_letters_of_any_kind_are_read_where_rapidocr_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rapidocr")
+    bar = nd.find_scale_bar(in_script())
+    assert bar is not None
+    assert bar.label is not None
+    assert bar.label.text == "20 µm"
+    assert 0.8 <= bar.label.likeness <= 1
+    assert bar.pixel_size_um == pytest.approx(20 / 160, rel=0.01)
+    # Without it, a person is asked.
+    monkeypatch.setattr(scale_label, "words_on", lambda pixels: [])
+    bar = nd.find_scale_bar(in_script())
+    assert bar is not None
+    assert bar.label is None
+
+
+def test_an_installation_without_its_models_reads_nothing_and_asks_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("rapidocr")
+    monkeypatch.setattr(label_ocr, "_CLASSIFIER", "of another version.onnx")
+    label_ocr._reader.cache_clear()
+    try:
+        assert label_ocr.words_on(in_script()[380:460, 350:600]) == []
+    finally:
+        label_ocr._reader.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ([("20μm", 0.9)], "20 µm"),
+        ([("20", 0.9), ("um", 0.85)], "20 µm"),
+        ([("Objective 40x", 0.99), ("0.5 mm", 0.9)], "0.5 mm"),
+        ([("20 µm", 0.9), ("0.02 mm", 0.9)], "0.02 mm"),
+        ([("20 µm", 0.9), ("50 µm", 0.9)], ""),
+        ([("slide 7", 0.9)], ""),
+        ([], ""),
+    ],
+)
+def test_words_that_say_one_length_are_a_label(words: list[tuple[str, float]], text: str) -> None:
+    label = label_of_words(words)
+    assert ("" if label is None else label.text) == text
