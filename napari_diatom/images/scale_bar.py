@@ -40,6 +40,10 @@ _MOST_RAGGED: Final = 1.0
 """Pixels by which the ends of a bar's rows differ: what is drawn ends all at once, ..."""
 _MOST_BORDER: Final = 0.3
 """... and the share of its length along which the ink goes on above or below: letters and ticks, but no more."""
+_MOST_TICK, _MOST_TICK_PX = 0.4, 14.0
+"""Height of the ticks of a bar without a label, over its length, or in pixels, above and below it together."""
+_ALIKE: Final = 60.0
+"""Grey values by which what goes on from a bar in its colour differs from it."""
 _MOST_BARS: Final = 4
 """Lines as good as the best one above which they are a graticule and not a scale bar."""
 
@@ -125,7 +129,8 @@ def find_scale_bar(image: ReadableImage) -> ScaleBar | None:
     if not bars or len(bars) > _MOST_BARS:
         return None
     labelled = [replace(bar, label=read_label(pixels, bar.place)) for bar in bars]
-    return max(labelled, key=lambda bar: (bar.label is not None, bar.length_px))
+    labelled = [bar for bar in labelled if bar.label is not None or not _is_wall(bar, pixels)]
+    return max(labelled, key=lambda bar: (bar.label is not None, bar.length_px), default=None)
 
 
 def _inks(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
@@ -205,6 +210,22 @@ def _is_paper(bar: ScaleBar, bars: list[ScaleBar]) -> bool:
         left + 2 < x0 and x1 < right - 2 and (abs(y0 - bottom) <= 3 or abs(top - y1) <= 3)
         for x0, y0, x1, y1 in (other.place for other in bars)
     )
+
+
+def _is_wall(bar: ScaleBar, pixels: NDArray[np.uint8]) -> bool:
+    """Return whether a bar is but the level side of something drawn in its colour, such as the wall of a cell."""
+    import cv2
+
+    left, top, right, bottom = (round(value) for value in bar.place)
+    colour = np.median(pixels[top:bottom, left + 2 : right - 2].reshape(-1, 3), axis=0)
+    tall = max(_MOST_TICK * bar.length_px, _MOST_TICK_PX)
+    around = round(tall) + 4
+    y0, x0 = max(top - around, 0), max(left - around, 0)
+    part = pixels[y0 : bottom + around, x0 : right + around].astype(np.float64)
+    alike = (np.abs(part - colour).max(axis=2) <= _ALIKE).astype(np.uint8)
+    _, labels, found, _ = cv2.connectedComponentsWithStats(alike, connectivity=8)
+    own = int(labels[(top + bottom) // 2 - y0, (left + right) // 2 - x0])
+    return own > 0 and int(found[own, cv2.CC_STAT_HEIGHT]) - (bottom - top) > tall
 
 
 def _end(row: NDArray[np.float64], inside: int) -> float | None:

@@ -184,3 +184,10 @@ def test_an_installation_without_its_models_reads_nothing_and_asks_nobody(
 def test_words_that_say_one_length_are_a_label(words: list[tuple[str, float]], text: str) -> None:
     label = label_of_words(words)
     assert ("" if label is None else label.text) == text
+
+
+@pytest.mark.parametrize(("width", "height"), [(36, 24), (60, 40), (120, 70)])
+def test_the_wall_of_a_cell_is_no_bar(width: int, height: int) -> None:
+    image = field()
+    ImageDraw.Draw(image).rectangle((200, 120, 200 + width, 120 + height), outline=BLACK, width=2)
+    assert nd.find_scale_bar(np.asarray(image)) is None
