@@ -52,7 +52,7 @@ def look_around(paths: tuple[str, ...], out: str) -> WorkerFacts:
     )
 
 
-class NetworksPlugin(WorkerPlugin):
+class NetworksPlugin(WorkerPlugin):  # type: ignore[misc]
     """Keeps the networks of a worker from one part to the next."""
 
     name = PLUGIN
