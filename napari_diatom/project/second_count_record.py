@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -48,6 +49,10 @@ class SecondCountRecord(BaseModel):
         """Return the record for two folders. Raises InputError for a name that is none."""
         data = {"first": relative(second, first), "person": person, "samples": samples, "started": started}
         return checked(cls, data, "The second count")
+
+    def first_folder(self, second: Path) -> Path:
+        """Return the folder of the first count by that of the second one."""
+        return Path(os.path.normpath(second / self.first))
 
     def to_text(self) -> str:
         """Return it as YAML."""

@@ -97,14 +97,14 @@ def who_saw_what_sheet(found: CountAgreement) -> TableSheet:
 def _seen_row(found: CountAgreement, one: SeenSpecimen) -> tuple[Any, ...]:
     sides = ((found.first, one.first), (found.second, one.second))
     spec = _spec(found)
+    x, y = next((float(box[0]), float(box[1])) for box in found.boxes(one) if box is not None)
     return (
         *(one.sample, one.image, one.seen_by),
-        *("" if k is None else tally.specimens.keys[k] for tally, k in sides),
+        *found.keys(one),
         *found.names(one),
         *("" if k is None else STATUSES[tally.specimens.status[k]] for tally, k in sides),
         *(None if k is None else as_count(tally.weights[k], spec) for tally, k in sides),
-        *(float(value) for value in found.box(one)[:2]),
-        one.overlap,
+        *(x, y, one.overlap),
     )
 
 

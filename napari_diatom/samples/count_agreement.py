@@ -122,6 +122,8 @@ class CountAgreement:
         The specimens, field by field.
     fields : dict of str to FieldsConfirmed
         By sample, those without a field that both have confirmed too.
+    images : dict of str to str
+        What the second project calls the images of the first one that were compared.
     remarks : tuple of str
         What a person should know of the comparison.
     facts : dict
@@ -136,6 +138,7 @@ class CountAgreement:
     second: SampleTally
     seen: tuple[SeenSpecimen, ...]
     fields: Mapping[str, FieldsConfirmed]
+    images: Mapping[str, str]
     remarks: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
     taxa: TallyTaxa = field(default_factory=TallyTaxa)
@@ -175,11 +178,21 @@ class CountAgreement:
         )
         return first, second
 
-    def box(self, seen: SeenSpecimen) -> NDArray[np.float64]:
-        """Return the box of a specimen, shape (5,), in pixels: that of the first person where both have seen it."""
-        if seen.first is not None:
-            return self.first.specimens.boxes[seen.first]
-        return self.second.specimens.boxes[seen.second]
+    def boxes(self, seen: SeenSpecimen) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        """Return the box of a specimen in both counts, shape (5,), in pixels; None where that person has none."""
+        first, second = (
+            None if k is None else tally.specimens.boxes[k]
+            for tally, k in zip(self._both, (seen.first, seen.second), strict=True)
+        )
+        return first, second
+
+    def keys(self, seen: SeenSpecimen) -> tuple[str, str]:
+        """Return the keys of a specimen in both projects, empty where that person has not seen it."""
+        first, second = (
+            "" if k is None else tally.specimens.keys[k]
+            for tally, k in zip(self._both, (seen.first, seen.second), strict=True)
+        )
+        return first, second
 
     def is_named(self, seen: SeenSpecimen) -> bool:
         """Return whether both have seen a specimen and given it a taxon."""

@@ -120,6 +120,7 @@ def compare_counts(
         second=tallies[1],
         seen=tuple(_seen(found, *tallies)),
         fields=confirmed,
+        images={image.id: other.id for image, other in images},
         remarks=(*_remarks_on_fields(confirmed.values(), folders), *remarks),
         facts={
             "folder": printable(str(folders[1])),
