@@ -168,7 +168,8 @@ class CountAgreement:
         """Return the shares of both counts, shape (2, T); NaN for taxa without, and where nothing was counted."""
         units = np.where(self.has_share, self.units(sample), np.nan)
         totals = np.nansum(units, axis=1, keepdims=True)
-        return np.divide(units, totals, out=np.full(units.shape, np.nan), where=totals > 0)
+        shares: NDArray[np.float64] = np.divide(units, totals, out=np.full(units.shape, np.nan), where=totals > 0)
+        return shares
 
     def names(self, seen: SeenSpecimen) -> tuple[str, str]:
         """Return what each person called a specimen, empty where they have not seen it."""

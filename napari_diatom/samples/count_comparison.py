@@ -269,15 +269,17 @@ def _remarks_on_fields(confirmed: Iterable[FieldsConfirmed], folders: tuple[Path
 def _remarks_on_images(
     ours: Project, theirs: Project, images: Sequence[tuple[ProjectImage, ProjectImage]]
 ) -> Iterator[str]:
+    # A second count of some samples has no others.
+    samples = {sample_of(image) for image, _ in images}
     for project, k in ((ours, 0), (theirs, 1)):
         common = {pair[k].id for pair in images}
-        # A second count of some samples has no others.
-        if extra := [image.id for image in project.images if image.id not in common and image.state == "done"]:
-            yield f"{first_few(extra, _SHOWN)} of {project.folder.name} {either(len(extra), 'is', 'are')} not in both"
+        extra = [image for image in project.images if image.id not in common and image.state == "done"]
+        if names := [image.id for image in extra if k or sample_of(image) in samples]:
+            yield f"{first_few(names, _SHOWN)} {either(len(names), 'is', 'are')} in {project.folder.name} alone"
     moved = [image.id for image, other in images if sample_of(image) != sample_of(other)]
     if moved:
-        shown = first_few(moved, _SHOWN)
-        yield f"{shown} belong to another sample in {theirs.folder.name}: the samples are those of {ours.folder.name}"
+        shown = f"{first_few(moved, _SHOWN)} {either(len(moved), 'belongs', 'belong')}"
+        yield f"{shown} to another sample in {theirs.folder.name}: the samples are those of {ours.folder.name}"
 
 
 def _remarks_on_classes(ours: Project, theirs: Project, found: _Fields) -> Iterator[str]:

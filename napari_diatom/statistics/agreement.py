@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -169,11 +169,11 @@ def matched_counts(overlaps: ArrayLike | sparse.coo_array, least: float = 0.5) -
     least : float
         Overlap from which two are the same.
     """
-    if not sparse.issparse(overlaps):
-        overlaps = sparse.coo_array(np.atleast_2d(np.asarray(overlaps, dtype=np.float64)))
-    number, others = overlaps.shape
-    kept = overlaps.data >= least
-    rows, columns, values = overlaps.row[kept], overlaps.col[kept], overlaps.data[kept]
+    dense = None if sparse.issparse(overlaps) else np.atleast_2d(np.asarray(overlaps, dtype=np.float64))
+    table: Any = sparse.coo_array(overlaps if dense is None else dense)
+    number, others = table.shape
+    kept = table.data >= least
+    rows, columns, values = table.row[kept], table.col[kept], table.data[kept]
     # Specimens that overlap none of each other's are matched apart: a slide has thousands, and a few in a heap.
     nodes = (np.ones(len(rows)), (rows, number + columns))
     _, heaps = connected_components(sparse.coo_array(nodes, shape=(number + others, number + others)), directed=False)

@@ -271,13 +271,16 @@ def test_what_differs_between_two_counts_is_told(copied: Path, tmp_path: Path) -
         document.add([valve(70, "Cyclotella")])
     remarks = nd.compare_counts(copied / "project", copied / "ben").remarks
     assert "ben has another protocol, uk: both are counted by poland" in remarks
-    assert any("s0f0 belong to another sample in ben" in line for line in remarks)
+    assert any("s0f0 belongs to another sample in ben" in line for line in remarks)
     assert any("Cyclotella, used in ben, is not in the list of taxa of project" in line for line in remarks)
     # A class that is called otherwise now is still the same.
     with Project.open(copied / "project") as project:
         project.classes.rename("Nitzschia", "Nitzschia sp.")
     names = {name for one in nd.compare_counts(copied / "project", copied / "ben").mixed_up() for name in one[1:3]}
     assert names == {"Navicula", "Nitzschia sp."}
+    with Project.open(copied / "ben") as project:
+        project.remove_image("s0f0")
+    assert "s0f0 is in project alone" in nd.compare_counts(copied / "project", copied / "ben").remarks
 
 
 def test_two_counts_of_one_person_are_said_to_be_that(counted: Path, tmp_path: Path) -> None:

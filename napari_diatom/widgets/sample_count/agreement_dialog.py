@@ -8,7 +8,7 @@ from typing import Final
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_diatom.core.text import first_few, many, sentence
+from napari_diatom.core.text import first_few, many
 from napari_diatom.samples.count_agreement import ALL_SAMPLES, CountAgreement, SampleAgreement
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
@@ -53,7 +53,7 @@ class AgreementDialog(QDialog):
         self._number = QLabel()
         self._table = SeenTable(found)
         remarks = text_label("agreement_remarks")
-        remarks.setText(" ".join(map(sentence, found.remarks)))
+        remarks.setText("\n".join(f"Note: {remark}." for remark in found.remarks))
         remarks.setVisible(bool(found.remarks))
         row = QHBoxLayout()
         row.addWidget(self._which, 1)
@@ -73,7 +73,7 @@ class AgreementDialog(QDialog):
 
     def _show(self) -> None:
         sample = self._sample.currentText()
-        self._figures.setText(figures_text(self._found.of_sample(sample), self._found.persons))
+        self._figures.setText(agreement_text(self._found.of_sample(sample), self._found.persons))
         listed = [row for row in self._found.mixed_up() if sample in (row[0], ALL_SAMPLES)]
         pairs = [f"{first} / {second} {number}" for _, first, second, number in listed]
         self._names.setText(f"Names that differ: {first_few(pairs, _MIXED_UP, '; ')}." if pairs else "")
@@ -86,7 +86,7 @@ class AgreementDialog(QDialog):
         self._number.setText(many(number, "specimen"))
 
 
-def figures_text(one: SampleAgreement, persons: tuple[str, str]) -> str:
+def agreement_text(one: SampleAgreement, persons: tuple[str, str]) -> str:
     """Return how far two counts of a sample agree, in lines."""
     first, second = persons
     fields = f"{many(one.fields.both, 'field')} confirmed by both"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.compat import isalive
@@ -21,6 +20,7 @@ from napari_diatom.samples.tally_taxa import TallyTaxa
 from napari_diatom.widgets.canvas.key_bindings import bind_one, unbind
 from napari_diatom.widgets.common.closing import focus_image, when_destroyed
 from napari_diatom.widgets.common.open_project import OpenProject
+from napari_diatom.widgets.sample_count.other_windows import OtherWindows
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 CONFIRM_KEY: Final = "Space"
 """napari's name of the key that confirms a field on the canvas."""
-_LOOK_MS: Final = 10_000
-"""How often it is looked which fields are open in other windows."""
 _NOTHING_YET: Final = "Nobody has looked at this field yet. Press Space again if it is empty; Alt+R runs the model."
 
 
@@ -43,6 +41,13 @@ class CountSession(QObject):
         Its owner.
     viewer : napari.viewer.Viewer
         The viewer of both docks.
+
+    Attributes
+    ----------
+    sample : str
+        Code of the sample that is counted, empty for none.
+    others : OtherWindows
+        Who has which field of the project open in another window.
     """
 
     listed = Signal()
@@ -64,11 +69,9 @@ class CountSession(QObject):
         self._folder: object = None
         self._steps: BulkEdits | None = None
         self._asked = ""
-        self._elsewhere: dict[str, str] = {}
         self.sample = ""
-        self._look_timer = QTimer(self)
-        self._look_timer.setInterval(_LOOK_MS)
-        self._look_timer.timeout.connect(self._look_elsewhere)
+        self.others: Final = OtherWindows(self)
+        self.others.changed.connect(self.changed)
         # Several images may be edited in one step.
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -108,11 +111,6 @@ class CountSession(QObject):
         return "" if self._editor is None or self._editor.document() is None else self._editor.browser().current()
 
     @property
-    def elsewhere(self) -> Mapping[str, str]:
-        """Who has which field open in another window, by the ids of fields."""
-        return self._elsewhere
-
-    @property
     def can_take_back(self) -> bool:
         """Whether a field was confirmed that can be taken back."""
         return self._steps is not None and bool(self._steps.done)
@@ -145,14 +143,14 @@ class CountSession(QObject):
 
     def next_field(self) -> None:
         """Show the next field of the sample that is not done, in the protocol's order."""
-        self._look_elsewhere()
-        following = None if self._counted is None else self._counted.next_field(self.open_field, self._elsewhere)
+        self.others.look()
+        following = None if self._counted is None else self._counted.next_field(self.open_field, self.others.fields)
         if following is None:
             self.said.emit(f"All fields of {self.sample} are done." if self._counted else "No project is open.")
         else:
             self.open(following)
-            if following in self._elsewhere:
-                self.said.emit(f"{self._elsewhere[following]} has {following} open, too. No other field is left.")
+            if following in self.others.fields:
+                self.said.emit(f"{self.others.fields[following]} has {following} open, too. No other field is left.")
 
     def confirm(self) -> None:
         """Confirm the open field as it stands, and show the next one.
@@ -212,11 +210,9 @@ class CountSession(QObject):
         self._shared.opened.connect(self._follow)
         self._follow()
         self._list()
-        self._look_timer.start()
 
     def detach(self) -> None:
         """Follow no project, and give the key back to napari."""
-        self._look_timer.stop()
         self._shared.opened.disconnect(self._follow)
         self._watch(None)
 
@@ -274,17 +270,8 @@ class CountSession(QObject):
         if self.sample not in self.samples:
             self.sample = self._tally.sample_of(self.open_field) or next(iter(self.samples), "")
         self._count()
+        self.others.watch(project)
         self.listed.emit()
-
-    def _look_elsewhere(self) -> None:
-        """Look which fields are open in other windows."""
-        project = self.project
-        session = None if project is None else project.session
-        others = [] if session is None else [there for there in session.others() if not session.is_mine(there)]
-        found = {there.image: there.annotator or "somebody" for there in others if there.image}
-        if found != self._elsewhere:
-            self._elsewhere = found
-            self.changed.emit()
 
     def _note(self, tally: Tally) -> None:
         """Count an image again that has changed."""
@@ -294,7 +281,7 @@ class CountSession(QObject):
     def _on_shown(self, image_id: str) -> None:
         """Show the sample of the image that was opened."""
         self._asked = ""
-        self._look_elsewhere()
+        self.others.look()
         sample = self._tally.sample_of(image_id)
         if sample and sample != self.sample:
             self.sample = sample

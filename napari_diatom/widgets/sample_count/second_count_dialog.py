@@ -33,6 +33,7 @@ _NOTE: Final = (
     "Another person counts the same fields in a project of their own. It has the images, taxa, protocol and facts of "
     "this one, and none of its specimens and names. Nothing in this project changes."
 )
+_WIDTH, _HEIGHT = 500, 290
 
 
 class SecondCountDialog(QDialog):
@@ -89,7 +90,7 @@ class SecondCountDialog(QDialog):
         layout.addLayout(form)
         layout.addWidget(self._line)
         layout.addWidget(buttons)
-        self.resize(460, 0)
+        self.resize(_WIDTH, _HEIGHT)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         choose.clicked.connect(lambda *_: self._choose())

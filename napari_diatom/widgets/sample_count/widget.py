@@ -278,8 +278,8 @@ class SampleCountWidget(QWidget):
             self._rule.setText(_told(session))
             self._taxa.set_rows(list(taxon_counts(found, session.sample)))
             field = session.open_field
-            following = found.next_field(field, session.elsewhere) or ""
-            self._fields.set_rows(found.fields, field, following, session.elsewhere)
+            following = found.next_field(field, session.others.fields) or ""
+            self._fields.set_rows(found.fields, field, following, session.others.fields)
         self._curve_timer.start()
 
     def _draw_curve(self) -> None:

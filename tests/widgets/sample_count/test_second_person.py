@@ -206,7 +206,7 @@ def eve(season: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_field_that_is_open_in_another_window_comes_last(eve: Any, desk: Desk, counting: Any, season: Path) -> None:
     session = counting.session()
-    desk.until(lambda: session.elsewhere == {"f2": "Eve"})
+    desk.until(lambda: session.others.fields == {"f2": "Eve"})
     assert [row[:3] for row in cells(counting, "counted_fields")] == [
         ["", "f1", "done"],
         ["open, Eve", "f2", "in progress"],
