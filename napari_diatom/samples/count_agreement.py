@@ -62,7 +62,7 @@ class SampleAgreement:
     Attributes
     ----------
     sample : str
-        Its code, or :data:`ALL_SAMPLES`.
+        Its code, or ``all samples``.
     fields : FieldsConfirmed
         Those that both have confirmed are compared.
     both, only_first, only_second : int
@@ -107,7 +107,7 @@ class SampleAgreement:
 
 @dataclass(frozen=True, eq=False)
 class CountAgreement:
-    """Two counts of the same fields; :func:`~napari_diatom.samples.count_comparison.compare_counts` makes one.
+    """Two counts of the same fields; ``compare_counts`` makes one.
 
     Attributes
     ----------
@@ -157,7 +157,7 @@ class CountAgreement:
         return np.array([name not in apart for name in self.all_taxa], dtype=np.bool_)
 
     def units(self, sample: str) -> NDArray[np.float64]:
-        """Return what both persons counted of a sample, or of :data:`ALL_SAMPLES`, shape (2, T) of :attr:`all_taxa`."""
+        """Return what both persons counted of a sample, or of ``all samples``, shape (2, T) of :attr:`all_taxa`."""
         found = np.zeros((2, len(self.all_taxa)))
         for row, tally in zip(found, self._both, strict=True):
             places = [k for k, code in enumerate(tally.samples) if sample in (code, ALL_SAMPLES)]
@@ -207,7 +207,7 @@ class CountAgreement:
         return sorted(rows, key=lambda row: (order[row[0]], -row[3], row[1:3]))
 
     def of_sample(self, sample: str) -> SampleAgreement:
-        """Return how far the counts of a sample, or of :data:`ALL_SAMPLES`, agree."""
+        """Return how far the counts of a sample, or of ``all samples``, agree."""
         seen = [one for one in self.seen if sample in (one.sample, ALL_SAMPLES)]
         pairs = [(one.first, one.second) for one in seen if one.first is not None and one.second is not None]
         named = [self.names(one) for one in seen if self.is_named(one)]
