@@ -8,6 +8,7 @@ from napari_diatom.api import TallyChoices as TallyChoices
 from napari_diatom.api import TrainingRun as TrainingRun
 from napari_diatom.api import available_models as available_models
 from napari_diatom.api import check_names as check_names
+from napari_diatom.api import compare_counts as compare_counts
 from napari_diatom.api import compose_slides as compose_slides
 from napari_diatom.api import convert_annotations as convert_annotations
 from napari_diatom.api import count_images as count_images
@@ -35,6 +36,7 @@ from napari_diatom.api import render_examples as render_examples
 from napari_diatom.api import review_counts as review_counts
 from napari_diatom.api import runs as runs
 from napari_diatom.api import show_versions as show_versions
+from napari_diatom.api import start_second_count as start_second_count
 from napari_diatom.api import striae_profile as striae_profile
 from napari_diatom.api import suggest_names as suggest_names
 from napari_diatom.api import tally as tally

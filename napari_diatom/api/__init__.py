@@ -13,6 +13,7 @@ from napari_diatom.api.naming import check_names, learn_names, suggest_names
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
 from napari_diatom.api.projects import create_project, import_annotations, open_project
 from napari_diatom.api.review import review_counts, write_project_tables
+from napari_diatom.api.second_counts import compare_counts, start_second_count
 from napari_diatom.api.slides import (
     find_scale_bar,
     measure,
@@ -42,6 +43,7 @@ __all__ = [
     "TrainingRun",
     "available_models",
     "check_names",
+    "compare_counts",
     "compose_slides",
     "convert_annotations",
     "count_images",
@@ -69,6 +71,7 @@ __all__ = [
     "review_counts",
     "runs",
     "show_versions",
+    "start_second_count",
     "striae_profile",
     "suggest_names",
     "tally",

@@ -32,6 +32,7 @@ def tally(
     samples: AnyPath | None = None,
     taxa: AnyPath | None = None,
     choices: TallyChoices | None = None,
+    second_count: AnyPath | None = None,
     overwrite: bool = False,
     report: Report = silent,
 ) -> WrittenTally:
@@ -53,6 +54,9 @@ def tally(
         the classes of the project.
     choices : TallyChoices, optional
         Where the sample stands in the names of images, whether proposals count, and how CSV files are written.
+    second_count : path, optional
+        Another person's project of the same fields, as :func:`start_second_count` makes one. The tables then tell how
+        far both agree.
     overwrite : bool
         Whether a tally that is there is replaced.
     report : callable
@@ -88,6 +92,7 @@ def tally(
         optional_path(taxa, "taxa"),
         chosen,
         overwrite,
+        second_count=optional_path(second_count, "second_count"),
     )
     return write_tally(options, progress_monitor(report))
 

@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -
         "classes": project_changes.classes,
         "set": project_changes.set_facts,
         "import": project_changes.take_annotations,
+        "second-count": _second_count,
         "review": _review,
         "tables": _tables,
     }
@@ -213,6 +214,17 @@ def _review(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Tabl
     for line in report.remarks:
         print(f"warning: {line}", file=sys.stderr)
     return SOME_SKIPPED if report.left_out else OK
+
+
+def _second_count(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
+    """Make a project in which another person counts the same fields."""
+    from napari_diatom.samples.second_count import start_second_count
+
+    fields = start_second_count(
+        arguments.project, arguments.folder, arguments.person, arguments.samples, arguments.all_fields, monitor
+    )
+    print(f"{arguments.folder}: {many(len(fields), 'field')} for {arguments.person}")
+    return OK
 
 
 def _tables(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:

@@ -9,10 +9,11 @@ from napari_diatom.cli.console import CODES
 
 
 def add_project_changes(actions: Any) -> None:
-    """Add the actions ``classes``, ``set`` and ``import``."""
+    """Add the actions ``classes``, ``set``, ``import`` and ``second-count``."""
     _add_classes(actions)
     _add_set(actions)
     _add_import(actions)
+    _add_second_count(actions)
 
 
 def _add_classes(actions: Any) -> None:
@@ -99,3 +100,26 @@ def _add_import(actions: Any) -> None:
         "--skip-unknown", action="store_true", help="leave out annotations of images that the project does not have"
     )
     parser.add_argument("--dry-run", action="store_true", help="report what would be imported, and change nothing")
+
+
+def _add_second_count(actions: Any) -> None:
+    parser = actions.add_parser(
+        "second-count",
+        help="make a project in which another person counts the same fields",
+        description="Make a project in which another person counts the fields that are confirmed in PROJECT, without "
+        "seeing its specimens and names. `tally PROJECT --second-count FOLDER` then tells how far both agree.",
+        epilog=CODES,
+    )
+    parser.add_argument("project", type=place, metavar="PROJECT", help="project of the first count")
+    parser.add_argument("folder", type=place, metavar="FOLDER", help="folder of the new project")
+    parser.add_argument("--person", required=True, type=text, metavar="NAME", help="who counts in it")
+    parser.add_argument(
+        "--sample",
+        dest="samples",
+        action="append",
+        default=[],
+        type=text,
+        metavar="CODE",
+        help="a sample to count again; once for each (all)",
+    )
+    parser.add_argument("--all-fields", action="store_true", help="take fields, too, that nobody has confirmed yet")

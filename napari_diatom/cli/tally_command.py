@@ -12,6 +12,7 @@ from napari_diatom.cli.console import CODES, OK, ProgressBar, print_table, quiet
 
 _EXPORTS: Final = ("diathor", "darleq3", "seee", "generic", "plankton-toolbox", "darwin-core")
 _SCHEMES: Final = ("omnidia", "diatcode", "nbs", "sandre", "dv", "aphiaid")
+_AGREEMENT: Final = ("sample", "fields", "both", "first only", "second only", "Bray-Curtis", "same name", "kappa")
 
 
 def add_tally(commands: Any) -> None:
@@ -60,6 +61,12 @@ def add_tally(commands: Any) -> None:
     )
     parser.add_argument(
         "--shapes", type=place, metavar="TABLE", help="shapes and heights of the cells, for biovolume and carbon"
+    )
+    parser.add_argument(
+        "--second-count",
+        type=place,
+        metavar="PROJECT",
+        help="another person's project of the same fields (see project second-count): writes how far both agree",
     )
     parser.add_argument("--report", action="store_true", help="write a page for each sample into OUT/reports")
     parser.add_argument("--overwrite", action="store_true", help="replace a tally that is in OUT")
@@ -124,6 +131,7 @@ def _run_tally(arguments: argparse.Namespace) -> int:
             arguments.dataset_licence,
         ),
         shapes=arguments.shapes,
+        second_count=arguments.second_count,
     )
     monitor = ProgressMonitor(bar)
     try:
@@ -137,5 +145,8 @@ def _run_tally(arguments: argparse.Namespace) -> int:
     for line in written.remarks:
         print(f"warning: {line}", file=sys.stderr)
     print_table(("sample", "fields", "specimens", "counted", "to do"), written.rows())
+    if written.agreement is not None:
+        print("\nAgreement of {} and {}".format(*written.agreement.persons))
+        print_table(_AGREEMENT, written.agreement_rows())
     print(out)
     return OK

@@ -29,6 +29,7 @@ from napari_diatom.project.journal_folder import JournalFolder
 from napari_diatom.project.linked_images import LinkedImages
 from napari_diatom.project.open_documents import OpenDocuments
 from napari_diatom.project.project_place import check_free
+from napari_diatom.project.second_count_record import read_record
 from napari_diatom.project.sessions import Session, user
 from napari_diatom.project.settings import PROJECT_FILE, ProjectClass, ProjectImage, Settings, classes_of
 from napari_diatom.project.settings_file import SettingsFile
@@ -147,7 +148,7 @@ class Project:
         folder : Path
             With ``diatom-project.yaml``, or that file.
         annotator : str, optional
-            Who works in it; by default the user of the computer.
+            Who works in it; by default the person of a second count, else the user of the computer.
 
         Raises
         ------
@@ -155,7 +156,11 @@ class Project:
             When there is no project, or its settings are damaged (every problem is named).
         """
         folder = folder.absolute()
-        return cls(folder.parent if folder.name == PROJECT_FILE else folder, user() if annotator is None else annotator)
+        folder = folder.parent if folder.name == PROJECT_FILE else folder
+        if annotator is None:
+            record = read_record(folder)
+            annotator = user() if record is None else record.person
+        return cls(folder, annotator)
 
     def __enter__(self) -> Self:
         return self

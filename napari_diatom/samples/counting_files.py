@@ -66,10 +66,14 @@ def facts_of_project(folder: Path) -> dict[str, SampleFacts]:
 def keep_facts(folder: Path, facts: Mapping[str, SampleFacts]) -> None:
     """Write what a project knows of its samples. Raises OutputError when that is not possible."""
     check_there(folder)
+    backups.rewrite(folder, folder / SAMPLES_OF_PROJECT, facts_text(facts))
+
+
+def facts_text(facts: Mapping[str, SampleFacts]) -> str:
+    """Return facts of samples as the file of a project has them."""
     rows = [texts_of_facts(one) for one in facts.values()]
     columns = tuple((name, "") for name in dict.fromkeys(name for row in rows for name in row))
-    sheet = table_sheet("samples", columns, ([row.get(name, "") for name, _ in columns] for row in rows))
-    backups.rewrite(folder, folder / SAMPLES_OF_PROJECT, sheet_text(sheet))
+    return sheet_text(table_sheet("samples", columns, ([row.get(name, "") for name, _ in columns] for row in rows)))
 
 
 def take_samples(project: Project, table: SampleTable) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,18 +118,20 @@ class CountedSample(SampleCounts):
         """All specimens by why they do not count, shape (1, T, reasons)."""
         return self._by_reason
 
-    def next_field(self, after: str = "") -> str | None:
+    def next_field(self, after: str = "", taken: Collection[str] = ()) -> str | None:
         """Return the id of the next field that is not done, None where all are.
 
         Parameters
         ----------
         after : str
             Id of the field that is open. If it is not done, the fields behind it come first.
+        taken : collection of str
+            Ids of fields that are open in other windows: these come last.
         """
         ids = [field.image.id for field in self.fields]
         left = [field.image.id for field in self.fields if not field.is_done and field.image.id != after]
         behind = set(ids[ids.index(after) :]) if after in ids and not self.fields[ids.index(after)].is_done else set()
-        return next((id_ for id_ in left if id_ in behind), next(iter(left), None))
+        return min(left, key=lambda id_: (id_ in taken, id_ not in behind), default=None)
 
 
 class LiveTally:

@@ -17,6 +17,7 @@ from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text_files import read_bytes, read_json
 from napari_diatom.counting import tables
 from napari_diatom.counting.counted_specimens import CountedSpecimens
+from napari_diatom.project.journal import journal_image
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, ProjectClass, ProjectImage
 from napari_diatom.project.specimen import Specimen
@@ -51,6 +52,8 @@ class TallySource:
         The classes of a project.
     no_taxon : tuple of str
         Those of a project that do not say of which taxon a specimen is.
+    unwritten : tuple of str
+        Fields of a project with edits of other windows that are not in its files yet, and not counted.
     """
 
     folder: Path
@@ -62,6 +65,7 @@ class TallySource:
     models: Sequence[Mapping[str, Any]] = ()
     classes: Sequence[ProjectClass] = ()
     no_taxon: Sequence[str] = ()
+    unwritten: Sequence[str] = ()
 
 
 def read_source(folder: Path, proposals: bool = False, monitor: ProgressMonitor = UNWATCHED) -> TallySource:
@@ -178,25 +182,9 @@ def _of_project(folder: Path, proposals: bool, monitor: ProgressMonitor) -> Tall
             left += 0 if proposals else len(contents.proposals)
             latest = max(latest, *(item.changed for item in items), "")
             pixel_size = settings.pixel_sizes_um.get(image.slide)
-            cut = cut_flags([item.box for item in items], image.height, image.width) if items else ()
-            fields.append(_field(image, pixel_size))
-            scale = math.nan if pixel_size is None else pixel_size
-            found.append(
-                [
-                    FoundSpecimen(
-                        key=specimen_key(image.id, item.id),
-                        taxon=item.name,
-                        status=item.status,
-                        box=item.box,
-                        is_cut=bool(is_cut),
-                        size_um=(item.box[2] * scale, item.box[3] * scale),
-                        by=_who(item),
-                        named_by=_who(item),
-                        is_named_by_person=_is_by_person(item),
-                    )
-                    for item, is_cut in zip(items, cut, strict=True)
-                ]
-            )
+            fields.append(field_of_image(image, pixel_size))
+            found.append(found_in_image(image, items, pixel_size))
+        waiting = {journal_image(left.path) for left in project.journals.waiting()}
     return TallySource(
         folder,
         "project",
@@ -206,7 +194,33 @@ def _of_project(folder: Path, proposals: bool, monitor: ProgressMonitor) -> Tall
         latest,
         classes=settings.classes,
         no_taxon=settings.no_taxon,
+        unwritten=tuple(image.id for image in settings.images if image.id in waiting),
     )
+
+
+def field_of_image(image: ProjectImage, pixel_size_um: float | None) -> CountedField:
+    """Return an image of a project as a field to count."""
+    return CountedField(image.id, sample_of(image), image.width, image.height, pixel_size_um, image.sha256)
+
+
+def found_in_image(image: ProjectImage, items: Sequence[Specimen], pixel_size_um: float | None) -> list[FoundSpecimen]:
+    """Return specimens of an image of a project, in their order, to be counted."""
+    cut = cut_flags([item.box for item in items], image.height, image.width) if items else ()
+    scale = math.nan if pixel_size_um is None else pixel_size_um
+    return [
+        FoundSpecimen(
+            key=specimen_key(image.id, item.id),
+            taxon=item.name,
+            status=item.status,
+            box=item.box,
+            is_cut=bool(is_cut),
+            size_um=(item.box[2] * scale, item.box[3] * scale),
+            by=_who(item),
+            named_by=_who(item),
+            is_named_by_person=_is_by_person(item),
+        )
+        for item, is_cut in zip(items, cut, strict=True)
+    ]
 
 
 def _is_by_person(item: Specimen) -> bool:
@@ -217,10 +231,6 @@ def _is_by_person(item: Specimen) -> bool:
 def _who(item: Specimen) -> str:
     """Return the person that drew a specimen or has looked at it, else the model that found it."""
     return item.annotator or item.origin if _is_by_person(item) else item.origin
-
-
-def _field(image: ProjectImage, pixel_size_um: float | None) -> CountedField:
-    return CountedField(image.id, sample_of(image), image.width, image.height, pixel_size_um, image.sha256)
 
 
 def _known(text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,10 @@ from napari_diatom.images.image_files import RESULTS_MARK
 from napari_diatom.project import clock
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.taxon_list import read_taxa
+from napari_diatom.samples.agreement_tables import AGREEMENT_FILES, WHO_SAW_WHAT, agreement_sheets
 from napari_diatom.samples.cell_shapes import biovolume_sheet, read_cell_shapes
+from napari_diatom.samples.count_agreement import CountAgreement, SampleAgreement
+from napari_diatom.samples.count_comparison import compare_counts
 from napari_diatom.samples.counting_files import protocol_of_project, samples_file
 from napari_diatom.samples.exchange.exported_counts import ExportedCounts
 from napari_diatom.samples.exchange.exports import EXPORTS, export_files, exports_in, remove_exports, write_exports
@@ -53,7 +57,7 @@ CONCENTRATION: Final = "concentration.csv"
 TAXA: Final = "taxa.csv"
 NAME_ERRORS: Final = "name_errors.csv"
 BIOVOLUME: Final = "biovolume.csv"
-_NOT_ALWAYS: Final = (CONCENTRATION, TAXA, NAME_ERRORS, BIOVOLUME)
+_NOT_ALWAYS: Final = (CONCENTRATION, TAXA, NAME_ERRORS, BIOVOLUME, *AGREEMENT_FILES)
 """Tables that not every tally has."""
 _SHOWN: Final = 20
 """Names that a remark lists."""
@@ -83,6 +87,8 @@ class WrittenTally:
         The table of samples.
     taxa : TallyTaxa
         The list of taxa, or what the classes of the project say.
+    agreement : CountAgreement or None
+        How far the count agrees with a second one, where one was given.
     """
 
     folder: Path
@@ -93,6 +99,7 @@ class WrittenTally:
     facts: dict[str, Any]
     table: SampleTable | None
     taxa: TallyTaxa
+    agreement: CountAgreement | None = None
 
     def exported(self) -> ExportedCounts:
         """Return the counts as exports need them."""
@@ -108,6 +115,10 @@ class WrittenTally:
             found.append((sample, fields, specimens, done, progress.missing or "may end"))
         return found
 
+    def agreement_rows(self) -> list[tuple[str, int, int, int, int, str, str, str]]:
+        """Return sample, fields, who saw how many, Bray-Curtis of shares, names that agree, and kappa with interval."""
+        return [] if self.agreement is None else [_agreement_row(one) for one in self.agreement.by_sample()]
+
 
 def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> WrittenTally:
     """Count the specimens of a project, or of a results folder of ``count``, by sample and taxon, and write the tables.
@@ -122,8 +133,8 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
     Raises
     ------
     InputError
-        When the source, the protocol, the table of samples or the list of taxa cannot be used, an export needs what is
-        not known (every problem is named), or there is a tally already; nothing is written then.
+        When the source, the protocol, the table of samples, the list of taxa or the second count cannot be used, an
+        export needs what is not known (every problem is named), or there is a tally already; nothing is written then.
     OutputError
         When a file cannot be written.
     Stopped
@@ -144,6 +155,8 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
         names = samples_by_table(names, table.samples.values())
     merged = taxa.merged(source.specimens.taxa)
     tally = tally_specimens(source.specimens.called(merged), protocol, names, taxa.planktic)
+    second = options.second_count
+    agreement = None if second is None else compare_counts(options.source, second, protocol, names, taxa, monitor)
     evaluation = options.choices.evaluation
     tested = None if evaluation is None else read_tested_names(report_of(evaluation), taxa.merged)
     counts = ExportedCounts(tally, {} if table is None else table.samples, taxa)
@@ -154,11 +167,24 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
     if shapes is not None:
         sheets[BIOVOLUME] = biovolume_sheet(tally, shapes)
     facts = _provenance(options, samples, source, tally, merged)
+    if agreement is not None:
+        sheets |= agreement_sheets(agreement)
+        facts["second_count"] = dict(agreement.facts)
+        remarks = [*remarks, *agreement.remarks]
     written = _write(options, tally, sheets, facts)
     write_exports(options.out / EXPORTS, exports)
     told = (*_remarks(source, counts, table), *_remarks_of_taxa(counts, merged), *remarks)
     files = (*written, *(f"{EXPORTS}/{name}" for name in exports))
-    return WrittenTally(options.out, files, tally, told, source, facts, table, taxa)
+    return WrittenTally(options.out, files, tally, told, source, facts, table, taxa, agreement)
+
+
+def _agreement_row(one: SampleAgreement) -> tuple[str, int, int, int, int, str, str, str]:
+    low, high = one.kappa_bounds
+    kappa = "" if math.isnan(one.kappa) else f"{one.kappa:.2f}"
+    kappa += "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
+    distance = "" if math.isnan(one.bray_curtis_shares) else f"{one.bray_curtis_shares:.3f}"
+    names = f"{one.same_name} of {one.named}"
+    return one.sample, one.fields.both, one.both, one.only_first, one.only_second, distance, names, kappa
 
 
 def _check_folder(source: Path, out: Path, overwrite: bool) -> None:
@@ -212,7 +238,7 @@ def _write(
             (out / name).unlink(missing_ok=True)
     write_protocol(out / PROTOCOL_FILE, tally.protocol)
     write_atomically(out / PROVENANCE, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
-    in_book = [sheet for name, sheet in sheets.items() if name != SPECIMENS]
+    in_book = [sheet for name, sheet in sheets.items() if name not in (SPECIMENS, WHO_SAW_WHAT)]
     named = [
         _named_values("protocol", tally.protocol.model_dump(mode="json")),
         _named_values("provenance", {name: value for name, value in facts.items() if name != "images"}),
@@ -287,6 +313,9 @@ def _remarks(source: TallySource, counts: ExportedCounts, table: SampleTable | N
     if source.proposals:
         left = many(source.proposals, "proposal")
         remarks.append(f"{left} not reviewed yet and left out (include them with --proposals)")
+    if source.unwritten:
+        fields = first_few(source.unwritten, _SHOWN)
+        remarks.append(f"another window is at work: its last edits of {fields} are not written yet, and not counted")
     if table is not None:
         codes, present = list(table.samples), set(tally.samples)
         if absent := [code for code in codes if code not in present]:

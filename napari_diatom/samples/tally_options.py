@@ -71,6 +71,8 @@ class TallyOptions:
         How.
     shapes : Path or None
         A table of the shapes of cells, for volumes and carbon.
+    second_count : Path or None
+        A project of the same fields by another person, to compare with.
     """
 
     source: Path
@@ -83,3 +85,4 @@ class TallyOptions:
     exports: tuple[ExportFormat, ...] = ()
     export_choices: ExportChoices = field(default_factory=ExportChoices)
     shapes: Path | None = None
+    second_count: Path | None = None

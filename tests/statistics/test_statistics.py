@@ -9,6 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import sparse
+from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import braycurtis
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
@@ -191,6 +196,60 @@ def test_agreement_is_that_of_scipy_and_scikit_learn() -> None:
     assert agreement.cohen_kappa(first_names, second_names) == pytest.approx(0.4, **EXACT)
     assert math.isnan(agreement.cohen_kappa([], []))
     assert math.isnan(agreement.bray_curtis([0], [0]))
+
+
+def test_the_interval_of_kappa_is_that_of_statsmodels() -> None:
+    random = np.random.default_rng(3)
+    ours = random.choice(list("abcd"), 300, p=[0.5, 0.3, 0.15, 0.05])
+    theirs = np.where(random.random(300) < 0.7, ours, random.choice(list("abcde"), 300))
+    names = list("abcde")
+    table = [[int(((ours == a) & (theirs == b)).sum()) for b in names] for a in names]
+    expected = pytest.importorskip("statsmodels.stats.inter_rater").cohens_kappa(table)
+    assert agreement.cohen_kappa(ours.tolist(), theirs.tolist()) == pytest.approx(expected.kappa, **EXACT)
+    bounds = agreement.kappa_bounds(ours.tolist(), theirs.tolist())
+    assert bounds == pytest.approx((expected.kappa_low, expected.kappa_upp), **EXACT)
+    # All agree, half of them by chance: Wilson's lower end for 20 of 20.
+    low, high = agreement.kappa_bounds(list("ab" * 10), list("ab" * 10))
+    assert (low, high) == pytest.approx(((wilson(20, 20)[0] - 0.5) / 0.5, 1), **EXACT)
+    for theirs_too in (["a", "a"], ["a", "b"]):
+        assert all(map(math.isnan, agreement.kappa_bounds(["a", "a"], theirs_too)))
+
+
+lists_of_names = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=40)
+
+
+@given(lists_of_names)
+def test_kappa_does_not_depend_on_who_is_first(pairs: list[tuple[str, str]]) -> None:
+    ours, theirs = (list(names) for names in zip(*pairs, strict=True))
+    there, back = agreement.cohen_kappa(ours, theirs), agreement.cohen_kappa(theirs, ours)
+    assert there == pytest.approx(back, nan_ok=True, **EXACT)
+    bounds = agreement.kappa_bounds(ours, theirs)
+    assert bounds == pytest.approx(agreement.kappa_bounds(theirs, ours), nan_ok=True, abs=1e-9)
+    if not math.isnan(bounds[0]):
+        assert -1 <= bounds[0] <= there + 1e-9
+        assert there - 1e-9 <= bounds[1] <= 1
+
+
+overlap_tables = st.integers(0, 6).flatmap(
+    lambda rows: st.integers(0, 6).flatmap(
+        lambda columns: arrays(np.float64, (rows, columns), elements=st.sampled_from([0, 0.3, 0.5, 0.6, 0.7, 0.9]))
+    )
+)
+
+
+@given(overlap_tables)
+def test_matching_is_the_same_from_both_sides_and_the_best_there_is(table: Any) -> None:
+    there, back = agreement.matched_counts(table), agreement.matched_counts(table.T)
+    for found, overlaps in ((there, table), (back, table.T)):
+        firsts, seconds = [i for i, _ in found.pairs], [k for _, k in found.pairs]
+        assert sorted([*firsts, *found.only_first]) == list(range(overlaps.shape[0]))
+        assert sorted([*seconds, *found.only_second]) == list(range(overlaps.shape[1]))
+        assert all(overlaps[pair] >= 0.5 for pair in found.pairs)
+    best = np.where(table >= 0.5, table, 0)
+    rows, columns = linear_sum_assignment(best, maximize=True)
+    for found, overlaps in ((there, table), (back, table.T)):
+        assert sum(overlaps[pair] for pair in found.pairs) == pytest.approx(best[rows, columns].sum())
+    assert agreement.matched_counts(sparse.coo_array(table)) == there
 
 
 def test_each_specimen_is_matched_once() -> None:

@@ -76,6 +76,17 @@ class Overview(QObject):
                 self._form.browser.update_image(tally)
         self._form.show_counts()
 
+    def recount(self) -> None:
+        """Show what other windows have made of the images that are not open here."""
+        project, image, browser = self._opened.project, self._opened.image, self._form.browser
+        if project is None:
+            return
+        known = {tally.image.id: tally for tally in browser.tallies() if image is None or tally.image.id != image.id}
+        for tally in project.summary(known.keys()):
+            if tally != known[tally.image.id]:
+                browser.update_image(tally)
+        self._form.show_counts()
+
     def refresh(self, *_: object) -> None:
         """Enable the buttons that can be used now, and show the numbers of the open image."""
         form, document = self._form, self._opened.document

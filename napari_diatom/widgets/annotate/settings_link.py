@@ -95,7 +95,7 @@ class SettingsLink(QObject):
         dialog.open()
 
     def catch_up(self) -> None:
-        """Read what other windows made of the classes and the images, and say so."""
+        """Read what other windows made of the classes and the images, and say so; and what they have counted."""
         project = self._opened.project
         if project is None:
             return
@@ -118,6 +118,8 @@ class SettingsLink(QObject):
         if has_other_images or has_other_classes or is_closed:
             self._overview.show_images()
             self._overview.refresh()
+        else:
+            self._overview.recount()
         if said or is_closed:
             self.changed.emit()
 

@@ -7,6 +7,7 @@ from typing import Final
 from qtpy.QtWidgets import QWidget
 
 from napari_diatom.project.people import Person
+from napari_diatom.project.sessions import user
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.project_settings.page_parts import fill_table, page_layout, push_button, settings_table
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
@@ -47,7 +48,9 @@ class PeoplePage(QWidget):
             for item in project.session.others()
             if not project.session.is_mine(item)
         ]
-        you = f"You work as {project.annotator or 'nobody'}: the name of your account on this computer."
+        is_account = project.annotator == user()
+        why = "the name of your account on this computer" if is_account else "who counts in this second count"
+        you = f"You work as {project.annotator or 'nobody'}: {why}."
         also = f"Also open: {', '.join(others)}." if others else "Nobody else has the project open."
         self._now.setText(f"{you} {also}")
 

@@ -20,6 +20,7 @@ from napari_diatom.samples.tally_taxa import TallyTaxa
 from napari_diatom.widgets.canvas.key_bindings import bind_one, unbind
 from napari_diatom.widgets.common.closing import focus_image, when_destroyed
 from napari_diatom.widgets.common.open_project import OpenProject
+from napari_diatom.widgets.sample_count.other_windows import OtherWindows
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -40,6 +41,13 @@ class CountSession(QObject):
         Its owner.
     viewer : napari.viewer.Viewer
         The viewer of both docks.
+
+    Attributes
+    ----------
+    sample : str
+        Code of the sample that is counted, empty for none.
+    others : OtherWindows
+        Who has which field of the project open in another window.
     """
 
     listed = Signal()
@@ -62,6 +70,8 @@ class CountSession(QObject):
         self._steps: BulkEdits | None = None
         self._asked = ""
         self.sample = ""
+        self.others: Final = OtherWindows(self)
+        self.others.changed.connect(self.changed)
         # Several images may be edited in one step.
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -133,11 +143,14 @@ class CountSession(QObject):
 
     def next_field(self) -> None:
         """Show the next field of the sample that is not done, in the protocol's order."""
-        following = None if self._counted is None else self._counted.next_field(self.open_field)
+        self.others.look()
+        following = None if self._counted is None else self._counted.next_field(self.open_field, self.others.fields)
         if following is None:
             self.said.emit(f"All fields of {self.sample} are done." if self._counted else "No project is open.")
         else:
             self.open(following)
+            if following in self.others.fields:
+                self.said.emit(f"{self.others.fields[following]} has {following} open, too. No other field is left.")
 
     def confirm(self) -> None:
         """Confirm the open field as it stands, and show the next one.
@@ -257,6 +270,7 @@ class CountSession(QObject):
         if self.sample not in self.samples:
             self.sample = self._tally.sample_of(self.open_field) or next(iter(self.samples), "")
         self._count()
+        self.others.watch(project)
         self.listed.emit()
 
     def _note(self, tally: Tally) -> None:
@@ -267,6 +281,7 @@ class CountSession(QObject):
     def _on_shown(self, image_id: str) -> None:
         """Show the sample of the image that was opened."""
         self._asked = ""
+        self.others.look()
         sample = self._tally.sample_of(image_id)
         if sample and sample != self.sample:
             self.sample = sample

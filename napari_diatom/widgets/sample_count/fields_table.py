@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from qtpy.QtCore import QModelIndex, QSize, Signal
@@ -14,7 +14,7 @@ from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.row_model import RowModel, show_rows
 
 _COLUMNS: Final = {
-    "": "Which field is open, and which is the next",
+    "": "Which field is open, which is the next, and who has one open in another window",
     "field": "Click on a field to open it",
     "state": "How far the field is",
     "count": "What was counted in it",
@@ -35,25 +35,28 @@ class CountedFields(RowModel[FieldCount]):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(_COLUMNS, 3, parent)
         self._open = self._next = ""
+        self._elsewhere: Mapping[str, str] = {}
 
-    def set_open(self, is_open: str, is_next: str) -> None:
-        """Mark the field that is open and the next one, by their ids, from the next rows on."""
-        self._open, self._next = is_open, is_next
+    def set_open(self, is_open: str, is_next: str, elsewhere: Mapping[str, str]) -> None:
+        """Mark the next field, and those that are open here or ``elsewhere``, by their ids, from the next rows on."""
+        self._open, self._next, self._elsewhere = is_open, is_next, elsewhere
 
     def key(self, row: FieldCount) -> str:
         """Return the id of the field."""
         return row.image.id
 
     def cells(self, row: FieldCount) -> tuple[str, ...]:
-        """Return mark, id, state, count and proposals."""
+        """Return marks, id, state, count and proposals."""
         mark = "open" if row.image.id == self._open else "next" if row.image.id == self._next else ""
+        mark = ", ".join(filter(None, (mark, self._elsewhere.get(row.image.id, ""))))
         state = "cannot be read" if row.problem else STATE_TITLES[row.state]
         count = f"{row.units:.10g}" if row.units or row.is_done else ""
         return mark, row.image.id, state, count, str(row.proposals) if row.proposals else ""
 
     def explained(self, row: FieldCount) -> str:
-        """Return why the field cannot be read, or its whole id."""
-        return row.problem or row.image.id
+        """Return why the field cannot be read, or its whole id, and who has it open in another window."""
+        person = self._elsewhere.get(row.image.id)
+        return row.problem or (f"{row.image.id}\n{person} has it open in another window" if person else row.image.id)
 
 
 class FieldsTable(QTableView):
@@ -81,9 +84,11 @@ class FieldsTable(QTableView):
         """Return a size that leaves room for the rest of the dock on a small screen."""
         return QSize(240, _HEIGHT)
 
-    def set_rows(self, rows: Sequence[FieldCount], is_open: str, is_next: str) -> None:
-        """Show other fields, and the one that is open."""
-        self._model.set_open(is_open, is_next)
+    def set_rows(
+        self, rows: Sequence[FieldCount], is_open: str, is_next: str, elsewhere: Mapping[str, str] | None = None
+    ) -> None:
+        """Show other fields, the one that is open, the next one, and who has which open ``elsewhere``, by ids."""
+        self._model.set_open(is_open, is_next, elsewhere or {})
         self._model.set_rows(rows)
         number = self._model.row_of(is_open or is_next)
         if number >= 0 and self._seen != (is_open or is_next):

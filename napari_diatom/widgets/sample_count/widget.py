@@ -39,6 +39,7 @@ from napari_diatom.widgets.common.scrolled import Scrolled
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.naming.background_work import BackgroundWork
 from napari_diatom.widgets.review.sender import ANNOTATE
+from napari_diatom.widgets.sample_count.agreement_link import AgreementLink
 from napari_diatom.widgets.sample_count.count_session import CountSession
 from napari_diatom.widgets.sample_count.facts_dialog import FactsDialog
 from napari_diatom.widgets.sample_count.fields_table import FieldsTable
@@ -79,22 +80,24 @@ class SampleCountWidget(QWidget):
         self._session = session = CountSession(self, napari_viewer)
         self._own: SampleProtocol | None = None
         self._writer = TallyWriter(self)
+        self._link = AgreementLink(self, napari_viewer, session)
         self._background = BackgroundWork(self)
         self._curve_timer = QTimer(self)
         self._curve_timer.setSingleShot(True)
         self._curve_timer.setInterval(_CURVE_MS)
         self._curve_timer.timeout.connect(self._draw_curve)
         self._build()
-        for part in (session, self._writer):
+        for part in (session, self._writer, self._link):
             part.said.connect(self.line.say)
             part.failed.connect(self.line.warn)
         self._writer.running.connect(lambda on: self._write.setEnabled(not on))
+        self._link.running.connect(lambda on: self._agreement.setEnabled(not on))
         session.listed.connect(self._show_choices)
         session.changed.connect(self._show_count)
         self.next_field, self.confirm, self.take_back = session.next_field, session.confirm, session.take_back
         DockKeys(self, napari_viewer, _BUTTON_KEYS, lambda: [*_ON_CANVAS, *MOUSE])
         share_area(self, "Count")
-        attach_while_docked(self, session.attach, session.detach)
+        attach_while_docked(self, session.attach, self._leave)
         delete_when_closed(self)
 
     def session(self) -> CountSession:
@@ -143,9 +146,13 @@ class SampleCountWidget(QWidget):
         """Return a size that leaves room for the image on a small screen."""
         return QSize(400, 600)
 
+    def _leave(self) -> None:
+        """Let the project and the image go when the dock is closed."""
+        self._link.leave()
+        self._session.detach()
+
     def _build(self) -> None:
         self._title = text_label("count_project")
-        self._title.setText("No project is open.")
         self._open = named(QPushButton("Open a project..."), "count_open", "Open a project in Annotate diatoms")
         self._sample = named(QComboBox(), "sample", "Which sample is counted", "Sample")
         self._protocol = named(
@@ -166,6 +173,14 @@ class SampleCountWidget(QWidget):
             QPushButton("Review the sample"), "review_sample", "Show all its specimens as pictures, by class (Alt+S)"
         )
         self._write = named(QPushButton("Write the tally..."), "write_tally", "Write the tables of all samples (Alt+T)")
+        self._second = named(
+            QPushButton("Second count..."),
+            "second_count",
+            "Have another person count the same fields, without your names",
+        )
+        self._agreement = named(
+            QPushButton("Agreement..."), "agreement", "How far the counts of two persons agree, and who saw what"
+        )
         self.line = named(MessageLine(), "count_message")
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -187,6 +202,7 @@ class SampleCountWidget(QWidget):
         layout.addLayout(_row(self._next, self._confirm, self._back))
         layout.addWidget(parts, 1)
         layout.addLayout(_row(self._review, self._write))
+        layout.addLayout(_row(self._second, self._agreement))
         layout.addWidget(self.line)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -202,6 +218,8 @@ class SampleCountWidget(QWidget):
         self._fields.fieldChosen.connect(self._session.open)
         self._review.clicked.connect(lambda *_: self.show_specimens())
         self._write.clicked.connect(lambda *_: self._ask_for_folder())
+        self._second.clicked.connect(lambda *_: self._link.start())
+        self._agreement.clicked.connect(lambda *_: self._link.compare())
 
     def _show_choices(self) -> None:
         """Offer the samples of the project, and the protocols."""
@@ -209,7 +227,12 @@ class SampleCountWidget(QWidget):
         project, own = session.project, session.protocol
         if project is None:
             self._own = None
-        self._title.setVisible(project is None)
+        record = self._link.record()
+        if project is None:
+            self._title.setText("No project is open.")
+        elif record is not None:
+            self._title.setText(f"Second count, by {record.person}. The first one is not shown.")
+        self._title.setVisible(project is None or record is not None)
         self._open.setVisible(project is None)
         if not any(make() == own for make in PRESETS.values()):
             self._own = own
@@ -227,8 +250,11 @@ class SampleCountWidget(QWidget):
                 self._protocol.addItem(f"{name}: {_rules(make())}", name)
             self._protocol.addItem("from a file ...", _FROM_FILE)
             self._protocol.setCurrentIndex(self._protocol.findData(preset or _OWN))
-        for part in (self._sample, self._protocol, self._facts, self._next, self._confirm, self._review, self._write):
+        counting = (self._sample, self._protocol, self._facts, self._next, self._confirm, self._review, self._write)
+        for part in (*counting, self._second, self._agreement):
             part.setEnabled(project is not None and bool(session.samples))
+        # A third person counts what the first one did.
+        self._second.setVisible(record is None)
 
     def _show_count(self) -> None:
         """Show the count of the sample as it is now."""
@@ -252,7 +278,8 @@ class SampleCountWidget(QWidget):
             self._rule.setText(_told(session))
             self._taxa.set_rows(list(taxon_counts(found, session.sample)))
             field = session.open_field
-            self._fields.set_rows(found.fields, field, found.next_field(field) or "")
+            following = found.next_field(field, session.others.fields) or ""
+            self._fields.set_rows(found.fields, field, following, session.others.fields)
         self._curve_timer.start()
 
     def _draw_curve(self) -> None:
