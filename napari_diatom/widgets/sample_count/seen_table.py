@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QTableView, QWidget
 
 from napari_diatom.samples.count_agreement import CountAgreement, SeenSpecimen
 from napari_diatom.widgets.common.object_names import named
-from napari_diatom.widgets.sample_count.row_model import RowModel, show_rows
+from napari_diatom.widgets.common.row_model import RowModel, show_rows
 
 SHOWN: Final = {
     "differences": "seen by one, or named differently",
