@@ -123,10 +123,7 @@ def label_of_words(words: Sequence[tuple[str, float]]) -> ScaleLabel | None:
     words : sequence of (str, float)
         From left to right and top to bottom, with scores from 0 to 1. Number and unit may be two of them.
     """
-    pairs = [
-        (f"{first} {second}", min(score, other))
-        for (first, score), (second, other) in pairwise(words)
-    ]
+    pairs = [(f"{first} {second}", min(score, other)) for (first, score), (second, other) in pairwise(words)]
     found = {}
     for word, score in [*words, *pairs]:
         with suppress(InputError):
