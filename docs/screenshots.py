@@ -128,6 +128,7 @@ def main() -> int:
         annotate(options.out)
     if options.only in (None, "count"):
         counting(options.out)
+        agreement(options.out)
     if options.only in (None, "settings"):
         project_settings(options.out)
     if options.only in (None, "finetune"):
@@ -288,6 +289,71 @@ def counting(out: Path) -> None:
     take(window, out / "count.png")
     annotate_dock.close_project()
     viewer.close()
+
+
+def agreement(out: Path) -> None:
+    """Take the pictures of how far two counts of the same fields agree."""
+    import napari
+    from qtpy.QtWidgets import QApplication
+
+    from napari_diatom.widgets.sample_count.agreement_dialog import AgreementDialog
+    from napari_diatom.widgets.sample_count.seen_table import SeenTable
+
+    # Who is logged in, and counts first.
+    os.environ["LOGNAME"] = "Ada"
+    viewer = napari.Viewer(show=True)
+    window = viewer.window._qt_window
+    window.resize(1366, 768)
+    annotate_dock = open_dock(viewer, "Annotate diatoms")
+    count_dock = open_dock(viewer, "Count a sample")
+    annotate_dock.open_project(counted_twice(Path(_FOLDER.name) / "agreement"))
+    spin(1)
+    click(count_dock, "agreement")
+
+    def shown() -> list[QWidget]:
+        return [one for one in QApplication.topLevelWidgets() if isinstance(one, AgreementDialog) and one.isVisible()]
+
+    spin(until=lambda: bool(shown()))
+    [dialog] = shown()
+    spin(1)
+    take(dialog, out / "agreement.png")
+    table = dialog.findChild(SeenTable)
+    assert table is not None
+    # A specimen that the first person alone has seen.
+    table.clicked.emit(table.model().index(0, 0))
+    spin(2)
+    take(window, out / "agreement_specimen.png")
+    dialog.close()
+    annotate_dock.close_project()
+    viewer.close()
+
+
+def counted_twice(folder: Path) -> Path:
+    """Make a project, and the second count of one of its samples: some specimens are missed or named otherwise."""
+    import numpy as np
+
+    from napari_diatom.project.project import Project
+    from napari_diatom.project.specimen import Specimen
+    from napari_diatom.samples.second_count import start_second_count
+
+    first, second, random = counted_project(folder), folder / "second", np.random.default_rng(3)
+    with Project.open(first) as project:
+        for image in project.images:
+            project.document(image.id).set_done(bool(project.contents(image.id).specimens))
+    start_second_count(first, second, "Ben", ["Ouse 3"])
+    with Project.open(first) as ours, Project.open(second) as theirs:
+        names = [item.name for item in ours.settings.classes]
+        for image in theirs.images:
+            seen = [item for item in ours.contents(image.id).specimens if random.random() > 0.06]
+            boxes = [np.asarray(item.box) + random.normal(0, 1, 5) * (1.5, 1.5, 1.5, 0.8, 0.01) for item in seen]
+            called = [item.name if random.random() < 0.92 else str(random.choice(names)) for item in seen]
+            document = theirs.document(image.id)
+            document.add(
+                Specimen.rectangle(box, name, status=item.status)
+                for box, name, item in zip(boxes, called, seen, strict=True)
+            )
+            document.set_done(True)
+    return second
 
 
 def project_settings(out: Path) -> None:

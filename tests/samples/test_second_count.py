@@ -305,6 +305,25 @@ def test_edits_of_a_window_that_counts_at_the_same_time_are_named(
     assert len(rows(tmp_path / "out" / "tally_specimens.csv")) == 10
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1]", "is not the record of a second count"),
+        ("format: 2", "newer version of napari-diatom (format 2)"),
+        ("first: ../project\nperson: ' '", "must not be blank"),
+    ],
+)
+def test_a_damaged_record_is_named(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    (copied / "ben" / SECOND_COUNT_FILE).write_text(text, encoding="utf-8")
+    assert compare(copied, tmp_path / "out") == 2
+    told = capsys.readouterr().err
+    assert SECOND_COUNT_FILE in told
+    assert said in told
+    assert not (tmp_path / "out").exists()
+
+
 def needle(dy: float, turn: float = 0.0, dx: float = 0.0) -> Specimen:
     return Specimen.rectangle((200 + dx, 100 + dy, 300, 12, turn), "Synedra")
 
