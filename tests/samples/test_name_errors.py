@@ -105,7 +105,7 @@ def test_a_specimen_that_the_model_was_not_sure_of_has_its_first_choice_as_in_th
     tested = NameConfusion((GREGARIA, PALEA), np.array(TABLE)[:2, :2])
     sheet = name_errors_sheet(tally, tested, lambda named: {"N. palea": PALEA})
     rows = {row[1]: dict(zip(sheet.columns, row, strict=True)) for row in sheet.rows}
-    # In the order of counts. Called so are 27 and 18 of 45; by Rogan and Gladen (27 / 45 + 0.8 - 1) / 0.7 are the former.
+    # In the order of counts. Called so are 27 and 18 of 45; Rogan and Gladen: (27 / 45 + 0.8 - 1) / 0.7 of them are.
     assert [rows[name]["named_by_model"] for name in rows] == ["27", "0", "18", "0"]
     assert float(rows[GREGARIA]["corrected_share"]) == pytest.approx(45 / 50 * 0.4 / 0.7, abs=1e-6)
     # Five have no first choice that was tested.
