@@ -10,6 +10,9 @@ view is the same in all and not counted.
 Set-up: ``pip install -e '.[test]'`` and xdotool, and on Linux without a screen Xvfb and the system libraries of Qt,
 which ``scripts/test`` installs. Run with ``xvfb-run -a -s '-screen 0 1920x1200x24' python benchmarks/clicks.py``.
 ``day_clicks.py`` counts the actions of a whole working day, in this version and in an earlier one.
+
+``--season WORK`` counts 400 valves instead, field by field in *Count a sample*, from what a model found in the folder
+of ``season.py`` (``counting_clicks.py``).
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from valve_hand import MATCH_IOU, by_clicks, by_hand, choose, wait_for_outlines
 
 if TYPE_CHECKING:
     from helpers.hand import Hand
@@ -38,15 +42,18 @@ sys.path.insert(0, str(_ROOT / "tests"))
 
 VALVES = 50
 SLIDE = "stream_crowded_20x"
-MATCH_IOU = 0.5
-"""Oriented intersection over union from which a person would take a proposal as it is."""
 
 
 def main() -> int:
     """Annotate in all ways, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="diatom-obb", help="model that finds valves (%(default)s)")
+    parser.add_argument("--season", type=Path, metavar="WORK", help="count the valves of this rendered season instead")
     options = parser.parse_args()
+    if options.season is not None:
+        from counting_clicks import count_in_all_ways
+
+        return count_in_all_ways(options.season, Path(_FOLDER.name))
     import napari
 
     from helpers.hand import Hand, missing
@@ -88,7 +95,8 @@ def main() -> int:
         if name == "from proposals":
             from_proposals(hand, widget, valves)
         elif name == "outlined by clicks":
-            by_clicks(hand, widget, valves)
+            left = by_clicks(hand, widget, valves)
+            print(f"{VALVES - left} of {VALVES} valves were found by one click each.")
         else:
             by_hand(hand, widget, valves, range(VALVES))
         if name == "by hand, outlined":
@@ -121,26 +129,6 @@ def class_keys(valves: Detections, order: Sequence[int]) -> int:
     return 1 + int((np.diff(ids) != 0).sum()) if len(ids) else 0
 
 
-def by_hand(hand: Hand, widget: AnnotateWidget, valves: Detections, which: Sequence[int]) -> None:
-    """Draw valves in three clicks each."""
-    document = widget.document()
-    assert document is not None
-    hand.key("b")
-    last = None
-    for k in which:
-        x, y, length, width, angle = valves.boxes[k].tolist()
-        along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-        before = len(document.specimens)
-        for place in (-along * length / 2, along * length / 2, across * width / 2):
-            hand.click(x + place[0], y + place[1])
-        hand.wait(lambda before=before: len(document.specimens) > before)
-        # What was drawn last is selected, and the next one will be of its class.
-        name = valves.classes[valves.class_ids[k]]
-        if name != last:
-            choose(hand, widget, name)
-            last = name
-
-
 def choose_model(widget: AnnotateWidget, model: str) -> None:
     """Choose the model that finds valves."""
     from qtpy.QtWidgets import QComboBox
@@ -166,43 +154,6 @@ def outline_all(hand: Hand, widget: AnnotateWidget) -> None:
     assert document is not None
     outlined = sum(item.shape == "polygon" for item in document.specimens.values())
     print(f"{outlined} of {VALVES} boxes were outlined by one key.")
-
-
-def by_clicks(hand: Hand, widget: AnnotateWidget, valves: Detections) -> None:
-    """Click on each valve, delete what is wrong, and draw that by hand."""
-    from napari_diatom.core import geometry
-
-    document = widget.document()
-    assert document is not None
-    hand.key("w")
-    last, left = None, []
-    for k, box in enumerate(valves.boxes):
-        before = set(document.specimens)
-        hand.click(float(box[0]), float(box[1]))
-        wait_for_outlines(hand, widget)
-        new = [item for id_, item in document.specimens.items() if id_ not in before]
-        name = valves.classes[valves.class_ids[k]]
-        if new and geometry.box_ious(new[0].box, box)[0] >= MATCH_IOU:
-            if name != last:
-                choose(hand, widget, name)
-                last = name
-            continue
-        left.append(k)
-        if new:
-            hand.key("Delete")
-    print(f"{VALVES - len(left)} of {VALVES} valves were found by one click each.")
-    by_hand(hand, widget, valves, left)
-
-
-def wait_for_outlines(hand: Hand, widget: AnnotateWidget) -> None:
-    """Wait until nothing is being outlined."""
-    from qtpy.QtWidgets import QPushButton
-
-    stop = widget.findChild(QPushButton, "stop")
-    assert stop is not None
-    hand.patience, usual = 300.0, hand.patience
-    hand.wait(lambda: not stop.isEnabled())
-    hand.patience = usual
 
 
 def from_proposals(hand: Hand, widget: AnnotateWidget, valves: Detections) -> None:
@@ -236,14 +187,6 @@ def from_proposals(hand: Hand, widget: AnnotateWidget, valves: Detections) -> No
     hand.viewer.reset_view()
     hand.spin(0.3)
     by_hand(hand, widget, valves, [k for k in range(len(valves)) if k not in taken])
-
-
-def choose(hand: Hand, widget: AnnotateWidget, name: str) -> None:
-    """Press the key of a class."""
-    project = widget.project()
-    assert project is not None
-    [key] = [item.key for item in project.settings.classes if item.name == name]
-    hand.key(key)
 
 
 def check(widget: AnnotateWidget, valves: Detections) -> None:

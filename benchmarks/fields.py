@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ set-up, from a clone of the repository:
   .venv/bin/python benchmarks/{script}
 """
 
+
+Rendered = TypeVar("Rendered")
 
 MANIFEST = "fields.json"
 """Says what the fields of a folder are: their names, groups and hashes, and what drew them."""
@@ -74,12 +76,19 @@ def render(
 ) -> Iterator[RenderedField]:
     """Render fields, turned to each subject in turn; the same seed gives the same fields."""
     work = partial(_render, seed=seed, height=height, width=width, subjects=subjects)
+    for index, (pixels, truth, group) in enumerate(in_turn(work, count, processes)):
+        yield RenderedField(f"field-{seed}-{index:03d}", pixels, truth, group)
+
+
+def in_turn(work: Callable[[int], Rendered], count: int, processes: int) -> Iterator[Rendered]:
+    """Yield what a function returns for 0, 1, 2 ... in this order, worked out by several processes, or by this one."""
+    if processes == 1:
+        yield from map(work, range(count))
+        return
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         # A few at a time: a hundred rendered fields take a gigabyte.
         for first in range(0, count, 2 * processes):
-            indices = range(first, min(first + 2 * processes, count))
-            for index, (pixels, truth, group) in zip(indices, pool.map(work, indices, chunksize=1), strict=True):
-                yield RenderedField(f"field-{seed}-{index:03d}", pixels, truth, group)
+            yield from pool.map(work, range(first, min(first + 2 * processes, count)), chunksize=1)
 
 
 def rendered(

@@ -25,13 +25,13 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from window_driver import Driver
 
 _FOLDER: Final = tempfile.TemporaryDirectory(prefix="napari-diatom-benchmark-", ignore_cleanup_errors=True)
 os.environ["NAPARI_CONFIG"] = str(Path(_FOLDER.name) / "settings.yaml")
@@ -41,74 +41,8 @@ TAXA, EACH, SLIDES = 25, 16, 8
 FIRST_TAXON, STUDY, RENDERED = 100, 100, 30
 """Those that ``names.py`` measures on."""
 SLIDE_WIDTH = 4000
-PATIENCE = 600.0
 CODE_LETTERS = 4
 KEYS = "123456789"
-
-
-class Driver:
-    """Sends keys and clicks to napari's window, and counts them.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        With a window that is shown.
-    widget : AnnotateWidget
-        The dock.
-    """
-
-    def __init__(self, viewer: Any, widget: Any) -> None:
-        from napari_diatom.widgets.common.closing import canvas_of
-
-        self.viewer, self.widget = viewer, widget
-        self.counts: Counter[str] = Counter()
-        self.canvas = canvas_of(viewer)
-
-    def key(self, key: Any, where: Any = None) -> None:
-        """Press a key, over the image by default."""
-        from qtpy.QtTest import QTest
-
-        QTest.keyClick(self.canvas if where is None else where, key)
-        self.counts["keys"] += 1
-        self.spin()
-
-    def type(self, text: str, where: Any) -> None:
-        """Type letters into a field."""
-        from qtpy.QtTest import QTest
-
-        QTest.keyClicks(where, text)
-        self.counts["keys"] += len(text)
-
-    def click(self, widget: Any, place: Any = None) -> None:
-        """Click a widget."""
-        from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
-
-        QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=widget.rect().center() if place is None else place)
-        self.counts["clicks"] += 1
-        self.spin()
-
-    def spin(self) -> None:
-        """Have the window do what it has to."""
-        from qtpy.QtWidgets import QApplication
-
-        for _ in range(3):
-            QApplication.processEvents()
-
-    def wait(self, until: Callable[[], bool]) -> None:
-        """Wait until something is so."""
-        end = time.monotonic() + PATIENCE
-        while not until():
-            if time.monotonic() > end:
-                sys.exit("It did not happen.")
-            self.spin()
-            time.sleep(0.005)
-
-    def part(self, kind: type, name: str) -> Any:
-        """Return a part of the dock by its name."""
-        found = self.widget.findChild(kind, name)
-        assert found is not None, name
-        return found
 
 
 def main() -> int:

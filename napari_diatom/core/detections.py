@@ -19,6 +19,8 @@ STATUSES: Final = ("valve", "girdle", "frustule", "broken", "unidentified", "ter
 
 CUT_BY_EDGE: Final = 1
 """Flag in :attr:`Detections.cut`: the specimen touches the image's edge."""
+NEAR_EDGE: Final = 1.0
+"""Pixels from the image's edge within which a specimen that it cuts may end: networks place box ends so well."""
 CUT_BY_TILE: Final = 2
 """Flag in :attr:`Detections.cut`: the box was cut by the inner edge of a tile."""
 
@@ -240,12 +242,14 @@ PERSON: Final = "person"
 """Origin of what a person drew; any other origin is the name and version of a model."""
 
 
-def cut_flags(boxes: ArrayLike, height: int | None, width: int | None) -> NDArray[np.uint8]:
+def cut_flags(boxes: ArrayLike, height: ArrayLike | None, width: ArrayLike | None) -> NDArray[np.uint8]:
     """Return ``CUT_BY_EDGE`` for the boxes that reach the image's edge, 0 for the others, shape (N,).
 
-    Without the image's size only its left and top edges are known.
+    A box that ends within :data:`NEAR_EDGE` of it reaches it. Without the image's size only its left and top edges are
+    known; both may be of each box, shape (N,).
     """
     bounds = geometry.bounds(boxes)
-    right, bottom = np.inf if width is None else width, np.inf if height is None else height
-    outside = (bounds[:, :2] <= 0).any(axis=1) | (bounds[:, 2] >= right) | (bounds[:, 3] >= bottom)
-    return np.where(outside, CUT_BY_EDGE, 0).astype(np.uint8)
+    right, bottom = (np.asarray(np.inf if size is None else size) for size in (width, height))
+    near = (bounds[:, :2] <= NEAR_EDGE).any(axis=1)
+    near |= (right - bounds[:, 2] <= NEAR_EDGE) | (bottom - bounds[:, 3] <= NEAR_EDGE)
+    return np.where(near, CUT_BY_EDGE, 0).astype(np.uint8)

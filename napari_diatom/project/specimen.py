@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core import geometry
 from napari_diatom.core.annotations import SHAPES, Annotations, Outline
+from napari_diatom.core.cut_edges import upright_box
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 
@@ -167,6 +168,13 @@ class Specimen:
         traced = () if self.pixels is None else trace(self.pixels)
         return traced or ((np.round(geometry.corners(self.box)[0], 4),),)
 
+    @property
+    def reach(self) -> Box:
+        """The box by which the edges of the image cut it: upright round its outline, its own where that is unknown."""
+        if self.shape == "rectangle":
+            return self.box
+        return reach_of(self.outline) if self.outline is not None else _canonical(upright_box(*self.filled.bounds))
+
     def replace(self, **changes: Any) -> Self:
         """Return the specimen with some attributes exchanged."""
         new = dataclasses.replace(self, **changes)
@@ -200,6 +208,12 @@ class Specimen:
             len(a) == len(b) and all(np.array_equal(ring, its) for ring, its in zip(a, b, strict=True))
             for a, b in zip(self.polygons, other.polygons, strict=True)
         )
+
+
+def reach_of(outline: Outline) -> Box:
+    """Return the upright box round an outline."""
+    points = np.concatenate([polygon[0] for polygon in outline])
+    return _canonical(upright_box(*points.min(axis=0).tolist(), *points.max(axis=0).tolist()))
 
 
 def new_id() -> str:

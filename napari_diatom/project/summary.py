@@ -17,6 +17,7 @@ import numpy as np
 
 from napari_diatom.core import geometry
 from napari_diatom.core.cut_edges import edges_of_boxes
+from napari_diatom.core.detections import NEAR_EDGE
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_bytes, read_json
 from napari_diatom.formats.geojson import codec as geojson
@@ -28,6 +29,7 @@ from napari_diatom.project.document import Document
 from napari_diatom.project.edits import State
 from napari_diatom.project.image_record import files_of
 from napari_diatom.project.settings import ProjectImage
+from napari_diatom.project.specimen import Specimen, reach_of
 
 Counts = Mapping[tuple[str, str], int]
 """Numbers of specimens by class and status."""
@@ -36,7 +38,7 @@ CutCounts = Mapping[tuple[str, str, int], int]
 """Numbers of specimens that edges cut by class, status and edges, as :mod:`napari_diatom.core.cut_edges` has them."""
 
 _Item = tuple[str, str, Sequence[float]]
-"""Class, status and box of a specimen."""
+"""Class and status of a specimen, and the box by which edges cut it."""
 
 Stamp = tuple[tuple[int, int], ...]
 """Time of change in nanoseconds and length of an image's two files: which revision was counted."""
@@ -102,7 +104,7 @@ class Tally:
 
 def of_document(image: ProjectImage, document: Document) -> Tally:
     """Count what is open."""
-    items = [(item.name, item.status, item.box) for item in document.specimens.values()]
+    items = [(item.name, item.status, _near_edges(item, image)) for item in document.specimens.values()]
     return Tally(image, document.state, *_counted(image, items, len(document.proposals)))
 
 
@@ -116,13 +118,21 @@ def of_files(project: Path, image: ProjectImage) -> Tally:
         return Tally(image, image.state, problem=str(error))
 
 
+def _near_edges(item: Specimen, image: ProjectImage) -> Sequence[float]:
+    """Return the box by which edges cut a specimen; its own where that is far from them."""
+    x, y, length, width, _ = item.box
+    is_far = min(x, y, image.width - x, image.height - y) > length + width + NEAR_EDGE
+    return item.box if is_far else item.reach
+
+
 def _counted(image: ProjectImage, items: Sequence[_Item], proposals: int) -> tuple[Counts, int, CutCounts]:
     """Return counts by class and status, the number of proposals, and counts of those that the edge cuts."""
     counts = Counter((name, status) for name, status, _ in items)
     boxes = np.fromiter(chain.from_iterable(box for *_, box in items), np.float64, 5 * len(items)).reshape(-1, 5)
     # As a document has them, in single precision.
     boxes = geometry.canonical(boxes).astype(np.float32).astype(np.float64)
-    edges = edges_of_boxes(boxes, image.height, image.width)
+    sizes = np.broadcast_to(np.array([image.width, image.height], dtype=np.float64), (len(boxes), 2))
+    edges = edges_of_boxes(boxes, sizes)
     cut: Counter[tuple[str, str, int]] = Counter()
     for k in np.flatnonzero(edges).tolist():
         name, status, _ = items[k]
@@ -228,7 +238,7 @@ def _features(path: Path) -> list[Mapping[str, Any]]:
 
 
 def _item(feature: Mapping[str, Any], image: ProjectImage) -> _Item:
-    """Return class, status and box of a feature as a document has them; a point where it is far from all edges."""
+    """Return what is counted of a feature as a document has it; a point for a box that is far from all edges."""
     properties, shape = feature.get("properties"), feature.get("geometry")
     known = properties if isinstance(properties, dict) else {}
     name, status = class_and_status(known)
@@ -236,7 +246,8 @@ def _item(feature: Mapping[str, Any], image: ProjectImage) -> _Item:
     # What is damaged is said when the image is opened.
     with suppress(InputError):
         if isinstance(shape, dict) and not _is_far_from_edges(shape, image):
-            box = shape_box_and_outline(known, shape)[1].tolist()
+            kind, own, outline = shape_box_and_outline(known, shape)
+            box = own.tolist() if kind == "rectangle" or outline is None else reach_of(outline)
     return name, str(status), box
 
 

@@ -100,28 +100,43 @@ def read_tested_names(path: Path, merged: Callable[[Iterable[str]], Mapping[str,
     return tested
 
 
-def name_errors_sheet(tally: SampleTally, tested: NameConfusion) -> TableSheet:
+def name_errors_sheet(
+    tally: SampleTally, tested: NameConfusion, merged: Callable[[Iterable[str]], Mapping[str, str]]
+) -> TableSheet:
     """Return a row for each sample and taxon: its share as it was named, and the likely true one with its interval.
 
     The specimens that a person named, or looked at, are taken as right, and so are those called what the test does not
-    have. Shares are of all that was counted.
+    have. Those of which a model was not sure have its first choice, as they have in the test. Shares are of all that
+    was counted.
+
+    Parameters
+    ----------
+    tally : SampleTally
+        The count.
+    tested : NameConfusion
+        What the test of the model says.
+    merged : callable
+        As of :func:`read_tested_names`.
     """
     columns: Columns = (
         *(("sample", ""), ("taxon", ""), ("specimens", "d"), ("named_by_model", "d"), ("share_of_all", _SHARE)),
         *((name, _SHARE) for name in ("corrected_share", "corrected_share_low", "corrected_share_high")),
     )
-    return table_sheet("name_errors", columns, _rows(tally, tested))
+    return table_sheet("name_errors", columns, _rows(tally, tested, merged(tally.specimens.first_choices)))
 
 
-def _rows(tally: SampleTally, tested: NameConfusion) -> Iterator[tuple[Any, ...]]:
+def _rows(tally: SampleTally, tested: NameConfusion, merged: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
     taxa = (*tally.taxa, *(name for name in tested.names if name not in tally.taxa))
     columns = [taxa.index(name) for name in tested.names]
     found = tally.specimens
-    by_model = (tally.reasons == COUNTED) & ~found.by_person & np.isin(found.taxon, columns)
+    place = dict(zip(tested.names, columns, strict=True))
+    chosen = [place.get(merged.get(name, name), -1) for name in found.first_choices]
+    first = np.where(np.isin(found.taxon, columns), found.taxon, np.array(chosen, dtype=np.intp))
+    by_model = (tally.reasons == COUNTED) & ~found.by_person & (first >= 0)
     for s, sample in enumerate(tally.samples):
         mine = by_model & (tally.sample == s)
         others = ~by_model & (tally.sample == s)
-        called = np.bincount(found.taxon[mine], minlength=len(taxa))
+        called = np.bincount(first[mine], minlength=len(taxa))
         if not called.any():
             continue
         known = np.bincount(found.taxon[others], tally.weights[others], len(taxa))

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.core.atomic_files import reason
-from napari_diatom.core.detections import PERSON, STATUSES, cut_flags
+from napari_diatom.core.detections import PERSON, STATUSES
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
+from napari_diatom.core.taxa import SPECIES, UNKNOWN
 from napari_diatom.core.text_files import read_bytes, read_json
 from napari_diatom.counting import tables
 from napari_diatom.counting.counted_specimens import CountedSpecimens
@@ -153,17 +154,21 @@ def _counted(cells: Mapping[str, str]) -> FoundSpecimen:
     STATUSES.index(status)
     x, y, length, width = (float(cells[name]) for name in _BOX)
     namer = cells.get("named_by") or cells["origin"]
+    taxon = cells.get("taxon") or cells["class"]
+    is_unsure = taxon == UNKNOWN or taxon.endswith(f" {SPECIES}")
     return FoundSpecimen(
         key=specimen_key(cells["image"], cells["specimen"]),
-        taxon=cells.get("taxon") or cells["class"],
+        taxon=taxon,
         status=status,
         box=(x, y, length, width, math.radians(float(cells["angle_deg"]))),
-        is_cut=cells["cut_by_edge"] == "1",
+        # Where only a box is known, a project says it of the box, and counts the same specimens.
+        is_cut=cells["cut_by_edge"] == "1" if cells.get("perimeter_px") else None,
         size_um=(_known(cells["length_um"]), _known(cells["width_um"])),
         by=cells["origin"],
         named_by=namer,
         is_named_by_person=namer == PERSON,
         striae_10um=_known(cells.get("striae_10um", "")),
+        first_choice=cells.get("taxon_2", "") if is_unsure else "",
     )
 
 
@@ -205,7 +210,6 @@ def field_of_image(image: ProjectImage, pixel_size_um: float | None) -> CountedF
 
 def found_in_image(image: ProjectImage, items: Sequence[Specimen], pixel_size_um: float | None) -> list[FoundSpecimen]:
     """Return specimens of an image of a project, in their order, to be counted."""
-    cut = cut_flags([item.box for item in items], image.height, image.width) if items else ()
     scale = math.nan if pixel_size_um is None else pixel_size_um
     return [
         FoundSpecimen(
@@ -213,13 +217,14 @@ def found_in_image(image: ProjectImage, items: Sequence[Specimen], pixel_size_um
             taxon=item.name,
             status=item.status,
             box=item.box,
-            is_cut=bool(is_cut),
+            is_cut=None,
             size_um=(item.box[2] * scale, item.box[3] * scale),
             by=_who(item),
             named_by=_who(item),
             is_named_by_person=_is_by_person(item),
+            reach=item.reach,
         )
-        for item, is_cut in zip(items, cut, strict=True)
+        for item in items
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.core.cut_edges import cut_edges
+from napari_diatom.core.cut_edges import cut_edges, edges_of_boxes
 from napari_diatom.core.detections import STATUSES
 
 
@@ -61,8 +61,8 @@ class FoundSpecimen:
         One of :data:`~napari_diatom.core.detections.STATUSES`.
     box : tuple of float, length 5
         ``cx, cy, length, width`` in pixels and the angle in radians.
-    is_cut : bool
-        Whether the edge of the image cuts it.
+    is_cut : bool or None
+        Whether the edge of the image cuts it; None where ``reach`` or its box says it.
     size_um : tuple of float, length 2
         Length and width, NaN where unknown.
     by : str
@@ -73,18 +73,24 @@ class FoundSpecimen:
         Whether a person named it, or has looked at its name.
     striae_10um : float
         Striae in 10 µm, NaN where unknown.
+    reach : tuple of float, length 5, or None
+        Upright box round its outline, where that is known.
+    first_choice : str
+        The taxon that a model found most probable, where it was not sure enough to call it that; empty elsewhere.
     """
 
     key: str
     taxon: str
     status: str
     box: tuple[float, float, float, float, float]
-    is_cut: bool
+    is_cut: bool | None
     size_um: tuple[float, float]
     by: str
     named_by: str = ""
     is_named_by_person: bool = False
     striae_10um: float = math.nan
+    reach: tuple[float, float, float, float, float] | None = None
+    first_choice: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +127,8 @@ class TalliedSpecimens:
         Which a person named, or has looked at the name of.
     striae_10um : ndarray of float64, shape (N,)
         Striae in 10 µm, NaN where unknown.
+    first_choices : tuple of str, length N
+        As :class:`FoundSpecimen` has them.
     """
 
     fields: tuple[CountedField, ...]
@@ -137,6 +145,7 @@ class TalliedSpecimens:
     namer: NDArray[np.intp]
     by_person: NDArray[np.bool_]
     striae_10um: NDArray[np.float64]
+    first_choices: tuple[str, ...]
 
     @classmethod
     def of(cls, fields: Sequence[CountedField], found: Sequence[Sequence[FoundSpecimen]]) -> Self:
@@ -149,7 +158,6 @@ class TalliedSpecimens:
         namer = {name: k for k, name in enumerate(namers)}
         sizes = np.array([(each.width_px, each.height_px) for each in fields], dtype=np.float64).reshape(-1, 2)
         boxes = np.array([item.box for item in listed], dtype=np.float64).reshape(-1, 5)
-        is_cut = np.array([item.is_cut for item in listed], dtype=np.bool_)
         return cls(
             tuple(fields),
             taxa,
@@ -157,7 +165,7 @@ class TalliedSpecimens:
             place,
             np.array([number[item.taxon] for item in listed], dtype=np.intp),
             np.array([STATUSES.index(item.status) for item in listed], dtype=np.intp),
-            cut_edges(boxes, sizes[place], is_cut),
+            _edges(listed, boxes, sizes[place]),
             np.array([item.size_um for item in listed], dtype=np.float64).reshape(-1, 2),
             tuple(item.by for item in listed),
             boxes,
@@ -165,6 +173,7 @@ class TalliedSpecimens:
             np.array([namer[item.named_by] for item in listed], dtype=np.intp),
             np.array([item.is_named_by_person for item in listed], dtype=np.bool_),
             np.array([item.striae_10um for item in listed], dtype=np.float64),
+            tuple(item.first_choice for item in listed),
         )
 
     def called(self, names: Mapping[str, str]) -> Self:
@@ -176,3 +185,13 @@ class TalliedSpecimens:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+
+def _edges(
+    items: Sequence[FoundSpecimen], boxes: NDArray[np.float64], sizes_px: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """Return which edges cut specimens, as flags, shape (N,): what is said of them, else what their boxes reach."""
+    reaches = np.array([item.box if item.reach is None else item.reach for item in items], np.float64).reshape(-1, 5)
+    said = np.array([item.is_cut is not None for item in items], dtype=np.bool_)
+    is_cut = np.array([bool(item.is_cut) for item in items], dtype=np.bool_)
+    return np.where(said, cut_edges(boxes, sizes_px, is_cut), edges_of_boxes(reaches, sizes_px)).astype(np.uint8)

@@ -163,7 +163,7 @@ def write_tally(options: TallyOptions, monitor: ProgressMonitor = UNWATCHED) -> 
     exports, remarks = export_files(counts, options.exports, options.export_choices)
     sheets = _sheets(counts, table, merged)
     if tested is not None:
-        sheets[NAME_ERRORS] = name_errors_sheet(tally, tested)
+        sheets[NAME_ERRORS] = name_errors_sheet(tally, tested, taxa.merged)
     if shapes is not None:
         sheets[BIOVOLUME] = biovolume_sheet(tally, shapes)
     facts = _provenance(options, samples, source, tally, merged)

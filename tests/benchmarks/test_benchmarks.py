@@ -53,6 +53,7 @@ NAMES = [
     "sample_count.py",
     "seams.py",
     "search_kills.py",
+    "season.py",
     "starts.py",
     "stitching.py",
     "throughput.py",

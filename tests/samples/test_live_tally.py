@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.projects import new_project
-from napari_diatom.core.detections import STATUSES
+from napari_diatom.core.cut_edges import BOTTOM, LEFT, TOP
+from napari_diatom.core.detections import STATUSES, CroppedMask
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.project import Project
@@ -77,16 +79,13 @@ def image(number: int, sample: str) -> ProjectImage:
 
 def tallied(given_fields: list[tuple[str, list[Specimen]]], protocol: SampleProtocol, taxa: TallyTaxa) -> SampleTally:
     """Return what ``napari-diatom tally`` counts, specimen by specimen."""
-    from napari_diatom.core.detections import cut_flags
-
     listed, found = [], []
     for number, (sample, items) in enumerate(given_fields):
         listed.append(CountedField(f"field {number}", sample or "sample", WIDTH, HEIGHT))
-        cut = cut_flags([item.box for item in items], HEIGHT, WIDTH) if items else ()
         found.append(
             [
-                FoundSpecimen(f"{number}/{k}", item.name, item.status, item.box, bool(is_cut), (1.0, 1.0), "Ada")
-                for k, (item, is_cut) in enumerate(zip(items, cut, strict=True))
+                FoundSpecimen(f"{number}/{k}", item.name, item.status, item.box, None, (1.0, 1.0), "Ada")
+                for k, item in enumerate(items)
             ]
         )
     specimens = TalliedSpecimens.of(listed, found)
@@ -147,6 +146,36 @@ def test_what_the_files_say_is_counted_as_what_is_open_and_as_tally_reads_it(tmp
         live = LiveTally(protocol)
         live.note(again.summary())
     assert_alike(live, tally_specimens(read_source(project.folder).specimens, protocol))
+
+
+@pytest.mark.parametrize(
+    ("item", "edges"),
+    [
+        # Networks place the end of a box so well.
+        (Specimen.rectangle((15.9, 30, 30, 8, 0), TAXA[0]), LEFT),
+        (Specimen.rectangle((16.1, 30, 30, 8, 0), TAXA[0]), 0),
+        # A corner of the box lies outside, and nothing of the valve.
+        (Specimen.rectangle((30, 12, 40, 10, 0.5), TAXA[0]), TOP),
+        (Specimen.polygon(((np.array([[13.0, 3], [30, 7], [47, 21], [30, 17]]),),), TAXA[0], (30, 12, 40, 10, 0.5)), 0),
+        (
+            Specimen.polygon(((np.array([[13.0, 1], [30, 7], [47, 21], [30, 17]]),),), TAXA[0], (30, 12, 40, 10, 0.5)),
+            TOP,
+        ),
+        (Specimen.of_mask(CroppedMask(np.ones((8, 30), dtype=bool), 40, 52), TAXA[0]), BOTTOM),
+    ],
+)
+def test_an_edge_cuts_what_reaches_it_with_its_outline_or_else_its_box(
+    tmp_path: Path, item: Specimen, edges: int
+) -> None:
+    with new_project(tmp_path, fields=1) as project:
+        place = project.images[0]
+        document = project.document(place.id)
+        document.add([item])
+        project.flush()
+        expected = {(TAXA[0], "valve", edges): 1} if edges else {}
+        assert of_document(place, document).cut == expected
+        assert of_files(project.folder, place).cut == expected
+    assert read_source(project.folder).specimens.edges.tolist() == [edges]
 
 
 def test_a_cache_of_an_earlier_version_is_counted_anew(tmp_path: Path) -> None:

@@ -14,9 +14,14 @@ from diatom_training.evaluation.confusion import ConfusionMatrix
 from diatom_training.evaluation.report_plots import read_plots
 from helpers.counting import rows
 from helpers.projects import new_project
+from helpers.sampled import HEIGHT, MIDDLE, WIDTH
 from napari_diatom.cli import main
 from napari_diatom.core.errors import InputError
 from napari_diatom.project.specimen import Specimen
+from napari_diatom.samples.name_errors import NameConfusion, name_errors_sheet
+from napari_diatom.samples.protocol_presets import plain
+from napari_diatom.samples.tallied_specimens import CountedField, FoundSpecimen, TalliedSpecimens
+from napari_diatom.samples.tally import tally_specimens
 
 GREGARIA, PALEA = "Navicula gregaria", "Nitzschia palea"
 TABLE = [[90, 10, 0], [20, 80, 0], [0, 0, 0]]
@@ -87,6 +92,26 @@ def test_a_taxon_that_nothing_was_called_may_still_be_there(project: Path, tmp_p
     assert rows(tmp_path / "out" / "name_errors.csv") == []
     nd.tally(project, tmp_path / "out", overwrite=True)
     assert not (tmp_path / "out" / "name_errors.csv").exists()
+
+
+def test_a_specimen_that_the_model_was_not_sure_of_has_its_first_choice_as_in_the_test(tmp_path: Path) -> None:
+    names = [GREGARIA] * 12 + [PALEA] * 8 + ["unknown"] * 20 + ["Navicula sp."] * 10
+    choices = [""] * 20 + [GREGARIA] * 5 + ["N. palea"] * 10 + ["never tested"] * 2 + [""] * 3 + [GREGARIA] * 10
+    found = [
+        FoundSpecimen(f"f/{k}", name, "valve", (*MIDDLE, 100, 20, 0), None, (1, 1), "model", first_choice=choice)
+        for k, (name, choice) in enumerate(zip(names, choices, strict=True))
+    ]
+    tally = tally_specimens(TalliedSpecimens.of([CountedField("f", "R1", WIDTH, HEIGHT)], [found]), plain())
+    tested = NameConfusion((GREGARIA, PALEA), np.array(TABLE)[:2, :2])
+    sheet = name_errors_sheet(tally, tested, lambda named: {"N. palea": PALEA})
+    rows = {row[1]: dict(zip(sheet.columns, row, strict=True)) for row in sheet.rows}
+    # In the order of counts. Called so are 27 and 18 of 45; Rogan and Gladen: (27 / 45 + 0.8 - 1) / 0.7 of them are.
+    assert [rows[name]["named_by_model"] for name in rows] == ["27", "0", "18", "0"]
+    assert float(rows[GREGARIA]["corrected_share"]) == pytest.approx(45 / 50 * 0.4 / 0.7, abs=1e-6)
+    # Five have no first choice that was tested.
+    assert float(rows["unknown"]["corrected_share"]) == pytest.approx(5 / 50)
+    assert float(rows["Navicula sp."]["corrected_share"]) == 0
+    assert float(rows["Navicula sp."]["share_of_all"]) == pytest.approx(10 / 50)
 
 
 @pytest.mark.parametrize(
