@@ -123,6 +123,7 @@ def test_a_hundred_thousand_specimens_are_counted_at_once() -> None:
         np.zeros(n, np.intp),
         np.ones(n, np.bool_),
         np.full(n, 14.0),
+        ("",) * n,
     )
     began = time.process_time()
     tally = tally_specimens(big, protocol_of("france"))
