@@ -11,6 +11,7 @@ field with ``Space``. Everything from the open project on is counted, but for lo
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +39,7 @@ _ONE: Final = "diatom"
 _BROKEN: Final = STATUSES.index("broken")
 _TRIES: Final = 5
 """Clicks after which a specimen that lies under others should have been selected."""
+_REACTION_S: Final = 3.0
 
 
 def count_in_all_ways(work: Path, scratch: Path) -> int:
@@ -152,8 +154,12 @@ def select(hand: Hand, widget: AnnotateWidget, id_: str) -> None:
     proposals = widget.canvas().proposals
     for _ in range(_TRIES):
         hand.click(x, y)
-        if list(proposals.selection()) == [id_]:
-            return
+        # The window may be busy with what came before.
+        end = time.monotonic() + _REACTION_S
+        while time.monotonic() < end:
+            if list(proposals.selection()) == [id_]:
+                return
+            hand.spin(0.02)
     raise AssertionError(f"The proposal at {x:.0f}, {y:.0f} was not selected.")
 
 
