@@ -26,7 +26,7 @@ import numpy as np
 from fields import SET_UP
 from numpy.typing import NDArray
 
-from diatom_training.synthesis import FieldOptions, draw_options, render_field
+from diatom_training.synthesis import FieldOptions, Modality, draw_options, render_field
 from napari_diatom import engines
 from napari_diatom.analysis.pipeline import AnalysisOptions, analyse, plan_scales
 from napari_diatom.core.errors import InputError
@@ -36,9 +36,7 @@ from napari_diatom.tiling.empty_tiles import EmptyTiles
 from napari_diatom.tiling.tiles import plan_tiles, prefetch
 
 NOISES = ("white", "grey", "soft", "mosaic", "shot")
-LIGHTS = ("bright-field", "dic", "phase-contrast")
-RENDERED = 640
-"""Pixels a side of the field in which a specimen is rendered."""
+LIGHTS: tuple[Modality, ...] = ("bright-field", "dic", "phase-contrast")
 MARGIN = 40
 """Pixels round a specimen that go into the tile with it."""
 SIDES = (640, 640, 640, 1024)
@@ -84,8 +82,10 @@ def main() -> int:
             rows: list[Row] = []
             for made in pool.imap(work, range(options.specimens)):
                 rows += made
-                if len(rows) % 1000 < each:
-                    print(f"  {len(rows):,} tiles, {time.perf_counter() - began:.0f} s", flush=True)
+                if len(rows) % 1000 <= each:
+                    lost = sum(row.empty for row in rows if row.family)
+                    seconds = time.perf_counter() - began
+                    print(f"  {len(rows):,} tiles, {lost} specimens lost, {seconds:.0f} s", flush=True)
         figures["faint"] = _told([row for row in rows if row.family], "tiles with a faint specimen", "lost")
         figures["noise"] = _told([row for row in rows if not row.family], "tiles of noise alone", "spared")
     if options.fields:
@@ -108,9 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--contrast", type=float, nargs=2, default=(1.0, 3.0), help="in deviations (%(default)s)")
     parser.add_argument("--fields", type=int, default=12, help="sparse ones for each amount of debris (%(default)s)")
     parser.add_argument("--compare", action="store_true", help="count the sparse fields with all tiles, too")
-    parser.add_argument(
-        "--quality", type=int, metavar="Q", help="of JPEG, for the sparse fields; as they are if not given"
-    )
+    parser.add_argument("--quality", type=int, metavar="Q", help="of JPEG, for the sparse fields; without, no JPEG")
     parser.add_argument("--images", type=Path, nargs="*", default=[], help="folders of photographs to look at besides")
     parser.add_argument("--model", default=library.DEFAULT, help="whose tiles are taken (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="another seed gives others (%(default)s)")
@@ -133,13 +131,15 @@ def _rows(index: int, each: int, seed: int, contrasts: tuple[float, float]) -> l
 def _specimen(rng: np.random.Generator) -> tuple[Floats, dict[str, Any]] | None:
     """Return what a specimen changes in an image, of root mean square 1 within its outline; None where none is seen."""
     light = LIGHTS[int(rng.integers(3))]
+    length = float(np.exp(rng.uniform(*np.log(LENGTHS))))
+    side = min(round(1.2 * length) + 3 * MARGIN, min(SIDES))
     options = FieldOptions(
-        height=RENDERED,
-        width=RENDERED,
+        height=side,
+        width=side,
         pixel_size_um=float(np.exp(rng.uniform(math.log(0.06), math.log(0.4)))),
         modality=light,
         specimens=(1, 1),
-        length_px=LENGTHS,
+        length_px=(length, length),
         debris=0.0,
         needle_share=0.4,
         chain_share=0.0,
@@ -165,7 +165,13 @@ def _specimen(rng: np.random.Generator) -> tuple[Floats, dict[str, Any]] | None:
     cut = changes[top : mask.y0 + height + MARGIN, left : mask.x0 + width + MARGIN] / contrast
     _, _, length, breadth, _ = field.truth.boxes[0].tolist()
     family = field.truth.classes[int(field.truth.class_ids[0])]
-    return cut, {"area": int(mask.pixels.sum()), "length": length, "width": breadth, "family": family, "light": light}
+    return np.asarray(cut, dtype=np.float32), {
+        "area": int(mask.pixels.sum()),
+        "length": length,
+        "width": breadth,
+        "family": family,
+        "light": light,
+    }
 
 
 def _row(
@@ -199,7 +205,7 @@ def _row(
     started = time.process_time()
     empty = judge.is_empty(pixels, 1.0)
     seconds = time.process_time() - started
-    nothing = {"area": 0, "length": 0.0, "width": 0.0, "family": "", "light": ""}
+    nothing: dict[str, Any] = {"area": 0, "length": 0.0, "width": 0.0, "family": "", "light": ""}
     return Row(kind, quality is not None, contrast, empty=empty, seconds=seconds, **(nothing | facts))
 
 
@@ -223,7 +229,7 @@ def _pool(kind: str, number: int) -> NDArray[np.float16]:
     elif kind == "mosaic":
         mosaic = np.clip(grain[..., 0] * 2500 + 32768, 0, 65535).astype(np.uint16)
         grain = cv2.cvtColor(mosaic, cv2.COLOR_BayerRG2RGB).astype(np.float32) - 32768
-    return (grain / grain.std()).astype(np.float16)
+    return np.asarray(grain / grain.std(), dtype=np.float16)
 
 
 def _told(rows: Sequence[Row], title: str, verdict: str) -> dict[str, Any]:
@@ -257,7 +263,8 @@ def _sparse(options: argparse.Namespace) -> dict[str, Any]:
             rng = np.random.default_rng((options.seed, 7, index))
             drawn = draw_options(rng, 1536, 2048, subject="classic")
             drawn = replace(drawn, specimens=(0, 3), debris=debris, chain_share=0.0, scale_bar=False, caption=False)
-            drawn = replace(drawn, length_px=SPARSE_LENGTHS, jpeg_quality=options.quality)
+            quality = options.quality if drawn.bit_depth == 8 else None
+            drawn = replace(drawn, length_px=SPARSE_LENGTHS, jpeg_quality=quality)
             fields.append(from_array(render_field(drawn, index).image, f"field {index}"))
         found[f"{debris:g}"] = _share(fields, options.model, f"sparse fields, debris {debris:g}")
         if engine is not None:

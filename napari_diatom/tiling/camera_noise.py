@@ -72,7 +72,7 @@ class CameraNoise:
         # White noise beyond what was measured: half of it at twice the size.
         known = np.concatenate([[octaves[0] - 8], octaves, [octaves[-1] + 8]])
         values = np.concatenate([[logs[0] + 8], logs, [logs[-1] - 8]])
-        return np.exp2(np.interp(octaves - np.log2(scale), known, values))
+        return np.asarray(np.exp2(np.interp(octaves - np.log2(scale), known, values)), dtype=np.float64)
 
 
 def grey_levels(pixels: NDArray[np.uint8], coarsest: int = COARSEST) -> dict[int, Plane]:
@@ -87,11 +87,11 @@ def grey_levels(pixels: NDArray[np.uint8], coarsest: int = COARSEST) -> dict[int
     """
     import cv2
 
-    red, green, blue = cv2.split(filled(pixels, 1 << coarsest))
+    red, green, blue = cv2.split(filled_up(pixels, 1 << coarsest))
     total: Any = cv2.add(cv2.add(red, green, dtype=cv2.CV_32F), blue, dtype=cv2.CV_32F)
-    levels: dict[int, Plane] = {1: shrunk(total, 2) / np.float32(3)}
+    levels: dict[int, Plane] = {1: square_means(total, 2) / np.float32(3)}
     for level in range(2, coarsest + 1):
-        levels[level] = shrunk(levels[level - 1], 2)
+        levels[level] = square_means(levels[level - 1], 2)
     return levels
 
 
@@ -109,10 +109,10 @@ def energies(plane: Plane, level: int) -> Plane:
 
     mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32) / 6
     fast = cv2.filter2D(plane, -1, mask, borderType=cv2.BORDER_REFLECT_101)
-    return shrunk(np.asarray(fast * fast, dtype=np.float32), CELL >> level)
+    return np.asarray(square_means(fast * fast, CELL >> level), dtype=np.float32)
 
 
-def filled(pixels: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
+def filled_up(pixels: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
     """Return a window whose sides are multiples of a number, by reflection at the right and the bottom."""
     import cv2
 
@@ -123,7 +123,7 @@ def filled(pixels: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.copyMakeBorder(pixels, 0, rows, 0, columns, cv2.BORDER_REFLECT), dtype=np.uint8)
 
 
-def shrunk(plane: Any, factor: int) -> Any:
+def square_means(plane: Any, factor: int) -> Any:
     """Return the means over squares of so many pixels a side."""
     import cv2
 

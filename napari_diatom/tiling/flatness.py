@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.tiling.camera_noise import COARSEST, MEASURED, Plane, energies, filled, shrunk
+from napari_diatom.tiling.camera_noise import COARSEST, MEASURED, Plane, energies, filled_up, square_means
 
 DEGREE: Final = 4
 """Of the polynomial."""
@@ -90,7 +90,8 @@ def _are_flat(rest: Plane, level: int, deviation: dict[int, float], uneven: floa
     # 3 x 3 means lie between the next level and the one after it.
     share = np.log2(3) - 1
     noise = deviation[level + 1] ** (1 - share) * deviation[level + 2] ** share
-    return _extent(cv2.blur(rest, (3, 3))[1:-1, 1:-1]) <= SQUARE * noise + uneven
+    wider = np.asarray(cv2.blur(rest, (3, 3))[1:-1, 1:-1], dtype=np.float32)
+    return bool(_extent(wider) <= SQUARE * noise + uneven)
 
 
 def _is_even(cells: Plane) -> bool:
@@ -154,7 +155,7 @@ def has_colour(pixels: NDArray[np.uint8]) -> bool:
     pixels : ndarray of uint8, shape (h, w, 3)
         The tile.
     """
-    small = shrunk(filled(pixels, COLOUR_CELL), COLOUR_CELL).astype(np.float32)
+    small = square_means(filled_up(pixels, COLOUR_CELL), COLOUR_CELL).astype(np.float32)
     red, green, blue = (np.ascontiguousarray(small[..., channel]) for channel in range(3))
     grey = (red + green + blue) / np.float32(3)
     planes = ((grey, GREY_LOSS), (red - green, COLOUR_LOSS), (blue - green, COLOUR_LOSS))
