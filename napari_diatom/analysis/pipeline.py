@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from napari_diatom.analysis.outlining import check_has_boxes, outline_specimens
+from napari_diatom.analysis.tile_runs import TileCount, TileRun
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
@@ -26,9 +27,7 @@ from napari_diatom.measurement.morphometry import oriented_box
 from napari_diatom.tiling.instance_splitting import SplitOptions, split
 from napari_diatom.tiling.map_blending import Blender, ClassMap, merge_scales, plan_map_tiles
 from napari_diatom.tiling.scale_merging import fits_scale, merge_copies
-from napari_diatom.tiling.tiles import Window, plan_tiles, prefetch, to_image_coordinates
-
-_Item = TypeVar("_Item")
+from napari_diatom.tiling.tiles import plan_tiles, to_image_coordinates
 
 FLOOR: Final = 0.1
 """Score down to which specimens are looked for and stitched, whatever the threshold: a threshold that is moved later
@@ -74,6 +73,8 @@ class AnalysisOptions:
     kept_only : bool
         Whether the result holds only the specimens at the threshold, for those who do not move it: the others, often
         half as many again, are then neither outlined nor measured.
+    all_tiles : bool
+        Also search tiles that show nothing but the camera's noise; it takes longer.
     """
 
     threshold: Annotated[float | None, Field(gt=0, le=1, json_schema_extra={"none": "the model's own"})] = None
@@ -86,6 +87,7 @@ class AnalysisOptions:
     keep_probability: Annotated[bool, Field(title="Show the probability map")] = False
     measure: bool = False
     kept_only: bool = False
+    all_tiles: Annotated[bool, Field(title="Search empty tiles")] = False
 
     def __post_init__(self) -> None:
         if self.threshold is not None:
@@ -138,6 +140,8 @@ class Analysis:
         What the user should know of how the image was read.
     outliner : str
         Name and version of the model that outlined what another had found as boxes; empty where none did.
+    tiles, tiles_empty : int
+        The image's tiles at all scales, and those of them that were empty.
     """
 
     image: str
@@ -158,6 +162,8 @@ class Analysis:
     measured: Measurements | None = None
     notices: tuple[str, ...] = ()
     outliner: str = ""
+    tiles: int = 0
+    tiles_empty: int = 0
 
     @property
     def kept(self) -> Detections:
@@ -215,13 +221,14 @@ def analyse(
     try:
         if isinstance(engine, MapEngine):
             scales = options.map_scales or plan_map_scales(image.height, image.width, tile, size, model_um)
-            blended = _map(image, engine, scales, options.overlap, monitor)
+            blended, seen = _map(image, engine, scales, options, monitor)
             monitor.report(Progress("specimens", message=image.name))
             found = split(blended.classes, blended.foreground, engine.card.classes, options.split, monitor)
             found = found.above(min(FLOOR, threshold))
         else:
             scales = plan_scales(image.height, image.width, tile, size, model_um)
-            found = _boxed(_detect(image, engine, scales, min(FLOOR, threshold), options.overlap, monitor))
+            found, seen = _detect(image, engine, scales, min(FLOOR, threshold), options, monitor)
+            found = _boxed(found)
         found = found.above(threshold) if options.kept_only else found
         if outliner is not None:
             found = outline_specimens(image, found, outliner, monitor)
@@ -247,6 +254,8 @@ def analyse(
         measured=measured,
         notices=image.notices,
         outliner="" if outliner is None else outliner.card.origin,
+        tiles=seen.tiles,
+        tiles_empty=seen.empty,
     )
 
 
@@ -308,28 +317,23 @@ def _map(
     image: SlideImage,
     engine: MapEngine,
     scales: tuple[float, ...],
-    overlap: float,
+    options: AnalysisOptions,
     monitor: ProgressMonitor,
-) -> ClassMap:
+) -> tuple[ClassMap, TileCount]:
     """Run the network over all tiles of all scales and blend its probabilities."""
     card = engine.card
     sizes = {scale: _size_at(image, scale) for scale in scales}
-    plans = {scale: plan_map_tiles(*sizes[scale], card.tile_size, overlap) for scale in scales}
-    total = sum(len(windows) for windows in plans.values())
-    done = 0
-    monitor.report(Progress("tiles", done, total, image.name))
-    monitor.check()
+    plans = {scale: plan_map_tiles(*sizes[scale], card.tile_size, options.overlap) for scale in scales}
+    run = TileRun(image, plans, engine.predict_maps, monitor, options.all_tiles)
+    run.begin()
     planes: list[NDArray[np.uint8]] = []
-    for scale, windows in plans.items():
-        blender = Blender(1 + len(card.classes), *sizes[scale], card.tile_size, overlap)
-        with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict_maps(tiles)) as predicted:
-            for index, probabilities in predicted:
-                blender.add(windows[index], probabilities)
-                done += 1
-                monitor.report(Progress("tiles", done, total, image.name))
-                monitor.check()
+    for scale in scales:
+        blender = Blender(1 + len(card.classes), *sizes[scale], card.tile_size, options.overlap)
+        with closing(run.outputs(scale)) as outputs:
+            for window, probabilities in outputs:
+                blender.add(window, probabilities)
         planes.append(blender.planes())
-    return merge_scales(planes, image.height, image.width, monitor)
+    return merge_scales(planes, image.height, image.width, monitor), run.count
 
 
 def _detect(
@@ -337,29 +341,28 @@ def _detect(
     engine: Engine,
     scales: tuple[float, ...],
     floor: float,
-    overlap: float,
+    options: AnalysisOptions,
     monitor: ProgressMonitor,
-) -> Detections:
+) -> tuple[Detections, TileCount]:
     """Run the network over all tiles of all scales and stitch what it finds."""
-    plans = {scale: _windows(image, engine.card.tile_size, scale, overlap) for scale in scales}
-    total = sum(len(windows) for windows in plans.values())
-    done = 0
-    monitor.report(Progress("tiles", done, total, image.name))
-    monitor.check()
+    tile = engine.card.tile_size
+    plans = {scale: plan_tiles(*_size_at(image, scale), tile, options.overlap) for scale in scales}
+    run = TileRun(image, plans, partial(engine.predict, threshold=floor), monitor, options.all_tiles)
+    run.begin()
     found: list[Detections] = []
     seen_at: list[float] = []
-    reach = REACH * engine.card.tile_size
-    for scale, windows in plans.items():
-        with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict(tiles, floor)) as predicted:
-            for index, detections in predicted:
+    reach = REACH * tile
+    for scale in scales:
+        with closing(run.outputs(scale)) as outputs:
+            for window, detections in outputs:
+                if detections is None:
+                    continue
                 fitting = detections[fits_scale(detections.boxes[:, 2], scale, scales, reach)]
-                found.append(to_image_coordinates(fitting, windows[index], scale, image.height, image.width))
+                found.append(to_image_coordinates(fitting, window, scale, image.height, image.width))
                 seen_at += [scale] * len(found[-1])
-                done += 1
-                monitor.report(Progress("tiles", done, total, image.name))
-                monitor.check()
     copies = Detections.concatenate(found, engine.card.classes)
-    return merge_copies(copies, seen_at, scales, reach, floor, FLOOR, upright=engine.card.task == "boxes")
+    upright = engine.card.task == "boxes"
+    return merge_copies(copies, seen_at, scales, reach, floor, FLOOR, upright=upright), run.count
 
 
 def _boxed(found: Detections) -> Detections:
@@ -368,21 +371,6 @@ def _boxed(found: Detections) -> Detections:
         return found
     boxes = geometry.canonical(np.stack([oriented_box(mask) for mask in found.masks]))
     return replace(found, boxes=boxes.astype(np.float32))
-
-
-@contextmanager
-def _closing(items: Iterator[_Item]) -> Iterator[Iterator[_Item]]:
-    """Close a generator at the end of the block, so that its threads and queues end there and not some time later."""
-    try:
-        yield items
-    finally:
-        if isinstance(items, Generator):
-            items.close()
-
-
-def _windows(image: SlideImage, tile: int, scale: float, overlap: float) -> tuple[Window, ...]:
-    """Return the tiles of one scale."""
-    return plan_tiles(*_size_at(image, scale), tile, overlap)
 
 
 def _size_at(image: SlideImage, scale: float) -> tuple[int, int]:

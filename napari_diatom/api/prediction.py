@@ -249,6 +249,7 @@ class Model:
         axes: str | None = None,
         z: str | int = BEST,
         name: str = "image",
+        all_tiles: bool = False,
         report: Report = silent,
     ) -> Analysis:
         """Find the specimens in an image.
@@ -272,6 +273,8 @@ class Model:
             (``"max"``), or the number of a plane from 1. Does not apply to an opened image.
         name : str
             Name of an array in tables.
+        all_tiles : bool
+            Also search tiles that show nothing but the camera's noise; it takes longer.
         report : callable
             Gets a :class:`~napari_diatom.core.progress.Progress` for each tile.
 
@@ -294,7 +297,7 @@ class Model:
         >>> len(model.predict(np.full((3, 64, 64), 200, np.uint8), axes="CYX"))
         0
         """
-        options = AnalysisOptions(threshold=threshold, pixel_size_um=pixel_size_um)
+        options = AnalysisOptions(threshold=threshold, pixel_size_um=pixel_size_um, all_tiles=all_tiles)
         monitor, z = progress_monitor(report), checked_z(z)
         opened = one_image(image, pixel_size_um, axes, z, name)
         started = time.perf_counter()

@@ -47,7 +47,9 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
     from napari_diatom.models import library
 
-    options = AnalysisOptions(threshold=arguments.threshold, pixel_size_um=arguments.pixel_size)
+    options = AnalysisOptions(
+        threshold=arguments.threshold, pixel_size_um=arguments.pixel_size, all_tiles=arguments.all_tiles
+    )
     if arguments.threads is not None and arguments.threads < 1:
         raise InputError(f"--threads is {arguments.threads}; give 1 or more.")
     threads = arguments.threads or usable_threads()
@@ -181,6 +183,11 @@ def add_count(commands: Any) -> None:
         metavar="NAME",
         help="numbers to compute with: single, int8, bfloat16, or auto (int8 if the model's card proves that it loses "
         "next to nothing)",
+    )
+    add(
+        "--all-tiles",
+        action="store_true",
+        help="also search tiles that show nothing but the camera's noise; it takes longer",
     )
     add("--threads", type=integer, metavar="N", help="processor threads (all); results are the same with any number")
     add(

@@ -49,6 +49,8 @@ class CountChoices:
         Write masks as label images and COCO, where there are outlines.
     max_decode_mb : int
         Most memory to decode a tile, a strip, or a JPEG or PNG file, in megabytes.
+    all_tiles : bool
+        Also search tiles that show nothing but the camera's noise; it takes longer.
     """
 
     pixel_size_um: Annotated[float | None, _field("Pixel size", "each image's own", gt=0)] = None
@@ -60,6 +62,7 @@ class CountChoices:
     xlsx: Annotated[bool, _field("Tables for Excel")] = False
     masks: Annotated[bool, _field("Masks")] = False
     max_decode_mb: Annotated[int, _field("Memory for a tile", ge=1)] = LARGEST_DECODE_MB
+    all_tiles: Annotated[bool, _field("Search empty tiles")] = False
 
     def __post_init__(self) -> None:
         checked_z(self.z)
@@ -77,12 +80,17 @@ class CountChoices:
         out : Path
             Folder of the results.
         options : AnalysisOptions
-            Of the analysis, but for the threshold and the pixel size.
+            Of the analysis, but for the threshold and the pixel size; empty tiles are searched if either says so.
         """
         return Batch(
             inputs,
             out,
-            replace(options, threshold=self.threshold, pixel_size_um=self.pixel_size_um),
+            replace(
+                options,
+                threshold=self.threshold,
+                pixel_size_um=self.pixel_size_um,
+                all_tiles=self.all_tiles or options.all_tiles,
+            ),
             Protocol.of(self.counted),
             sample=self.sample or None,
             overlays=self.overlays,

@@ -97,6 +97,8 @@ class ImageResult:
             "pixel_size_um": analysis.pixel_size_um,
             "pixel_size_source": analysis.pixel_size_source,
             "scales": list(analysis.scales),
+            "tiles": analysis.tiles,
+            "tiles_empty": analysis.tiles_empty,
             "specimens": len(kept),
             "seconds": round(seconds, 3),
             "notices": list(analysis.notices),

@@ -17,6 +17,7 @@ from napari_diatom.counting.image_outputs import Outputs
 from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.results_folder import ResultsFolder, read_part
 from napari_diatom.counting.run_output import CountedImages, write_stored
+from napari_diatom.counting.run_record import tile_counts
 from napari_diatom.counting.shard_record import ShardRecord
 from napari_diatom.images.image_files import RESULTS_MARK
 
@@ -127,6 +128,7 @@ def _record(records: Mapping[str, ShardRecord], counted: CountedImages) -> dict[
         "started": min(str(run.get("started")) for run in runs),
         "seconds": round(sum(float(run.get("seconds") or 0) for run in runs), 3),
         "exit_status": 3 if counted.skipped else 0,
+        **tile_counts(counted.results),
         "images": [result.facts for result in counted.results],
         "skipped": [{"image": item.image, "reason": item.reason} for item in counted.skipped],
         "shards": shards,

@@ -41,7 +41,7 @@ RECORD: Final = ".record"
 """Ending of the files in which shards say what came of their images."""
 
 _STAGE: Final = "tables"
-_UNRECORDED: Final = ("focus planes (--z)",)
+_UNRECORDED: Final = ("focus planes (--z)", "all tiles")
 """Settings that an earlier version did not write down. Its results are taken where no choice of them would matter."""
 _ONCE_FIXED: Final = {"precision": "single"}
 """Settings that an earlier version did not write down, because it knew one value alone."""

@@ -46,6 +46,7 @@ def result_settings(batch: Batch, networks: Networks) -> dict[str, Any]:
         "pixel size": batch.options.pixel_size_um,
         "focus planes (--z)": batch.z,
         "overlap": batch.options.overlap,
+        "all tiles": batch.options.all_tiles,
         "counted statuses": list(batch.protocol.counted),
         **_of_maps(batch.options, card),
         **_of_names(networks.namer),
@@ -119,9 +120,15 @@ def record(
         "options": _options(batch, engine),
         "protocol": {"counted": list(batch.protocol.counted), "cut_by_edge": "counted", "objects_per_specimen": 1},
         "inputs": [printable(text) for text in batch.inputs],
+        **tile_counts(results),
         "images": [result.facts for result in results],
         "skipped": [asdict(item) for item in skipped],
     }
+
+
+def tile_counts(results: Sequence[ImageResult]) -> dict[str, int]:
+    """Return how many tiles images have, and how many of them were empty, so that no network saw them."""
+    return {key: sum(int(result.facts.get(key) or 0) for result in results) for key in ("tiles", "tiles_empty")}
 
 
 def _identity(card: ModelCard) -> dict[str, Any]:
@@ -133,7 +140,7 @@ def _options(batch: Batch, engine: AnyEngine) -> dict[str, Any]:
     """Return the options that results depend on; how maps are split only where there are maps."""
     options = asdict(replace(batch.options, threshold=_threshold(batch, engine.card)))
     of_maps = ("split", "map_scales") if isinstance(engine, MapEngine) else ()
-    chosen = {name: options[name] for name in ("threshold", "pixel_size_um", "overlap", *of_maps)}
+    chosen = {name: options[name] for name in ("threshold", "pixel_size_um", "overlap", "all_tiles", *of_maps)}
     return chosen | {"z": batch.z, "max_decode_mb": batch.max_decode_mb}
 
 

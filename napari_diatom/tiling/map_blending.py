@@ -126,21 +126,24 @@ class Blender:
         self._weights = np.zeros((rows, width), dtype=np.uint32)
         self._planes = scratch((channels, height, width))
 
-    def add(self, window: Window, probabilities: NDArray[np.float32]) -> None:
+    def add(self, window: Window, probabilities: NDArray[np.float32] | None) -> None:
         """Add a tile; rows above it are finished with it.
 
         Parameters
         ----------
         window : Window
             The tile, in pixels of the scaled image; not above an earlier one.
-        probabilities : ndarray of float32, shape (channels, h, w)
-            0 to 1.
+        probabilities : ndarray of float32, shape (channels, h, w), or None
+            0 to 1; None where all of the tile is certainly background.
         """
         self._finish(window.y0)
         height, width = self._size
         weight = np.outer(self._ramp(window.y0, window.y1, height), self._ramp(window.x0, window.x1, width))
         place = np.s_[window.y0 - self._top : window.y1 - self._top, window.x0 : window.x1]
         self._weights[place] += weight
+        if probabilities is None:
+            self._sums[0][place] += np.uint32(PARTS) * weight
+            return
         parts = np.rint(np.clip(probabilities, 0, 1) * np.float32(PARTS)).astype(np.uint32)
         parts *= weight
         self._sums[:, *place] += parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -144,7 +144,13 @@ def to_image_coordinates(detections: Detections, window: Window, scale: float, h
     return replace(placed, cut=cut)
 
 
-def prefetch(image: ReadableImage, windows: Sequence[Window], scale: float, depth: int = 4) -> Iterator[Tile]:
+def prefetch(
+    image: ReadableImage,
+    windows: Sequence[Window],
+    scale: float,
+    depth: int = 4,
+    is_empty: Callable[[NDArray[np.uint8]], bool] | None = None,
+) -> Generator[Tile, None, None]:
     """Read tiles in a thread ahead of their use.
 
     Parameters
@@ -157,6 +163,8 @@ def prefetch(image: ReadableImage, windows: Sequence[Window], scale: float, dept
         Tile pixels per image pixel.
     depth : int
         Most tiles held ready.
+    is_empty : callable, optional
+        Returns whether a tile's pixels show nothing; asked in the thread.
 
     Yields
     ------
@@ -165,18 +173,20 @@ def prefetch(image: ReadableImage, windows: Sequence[Window], scale: float, dept
         when the consumer stops early, reading stops with the tile at hand.
     """
 
-    def read(window: Window) -> NDArray[np.uint8]:
+    def read(index: int) -> Tile:
+        window = windows[index]
         pixels = image.read(*source_window(window, scale, image.height, image.width), scale)
-        return pixels[: window.y1 - window.y0, : window.x1 - window.x0]
+        pixels = pixels[: window.y1 - window.y0, : window.x1 - window.x0]
+        return Tile(index, pixels, is_empty is not None and is_empty(pixels))
 
-    waiting: deque[Future[NDArray[np.uint8]]] = deque()
-    rest = iter(windows)
+    waiting: deque[Future[Tile]] = deque()
+    rest = iter(range(len(windows)))
     reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tiles")
     try:
-        for index in range(len(windows)):
-            while len(waiting) < max(1, depth) and (window := next(rest, None)) is not None:
-                waiting.append(reader.submit(read, window))
-            yield Tile(index, waiting.popleft().result())
+        for _ in windows:
+            while len(waiting) < max(1, depth) and (index := next(rest, None)) is not None:
+                waiting.append(reader.submit(read, index))
+            yield waiting.popleft().result()
     finally:
         reader.shutdown(cancel_futures=True)
 
@@ -191,7 +201,10 @@ class Tile:
         Position in the plan of tiles.
     pixels : ndarray of uint8, shape (h, w, 3)
         RGB, at most ``card.tile_size`` on a side; an engine pads smaller tiles itself.
+    empty : bool
+        Whether it shows nothing; such a tile is not given to an engine.
     """
 
     index: int
     pixels: NDArray[np.uint8]
+    empty: bool = False

@@ -36,6 +36,7 @@ def run(name: str, *arguments: str) -> int:
 NAMES = [
     "accuracy.py",
     "click_outlines.py",
+    "empty_tiles.py",
     "finetuning.py",
     "half_valves.py",
     "insides.py",

@@ -83,6 +83,7 @@ def test_count(tmp_path, slides, model, capsys):
         "threshold": 0.4,
         "pixel_size_um": 0.2,
         "overlap": 0.25,
+        "all_tiles": False,
         "z": "best",
         "max_decode_mb": 1024,
     }

@@ -84,10 +84,10 @@ def loader(engine: BlobEngine):
     return load
 
 
-def model_folder(folder: Path) -> Path:
+def model_folder(folder: Path, tile_size: int = 128) -> Path:
     """Write the card of the blob engine's model, without weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    card().write(folder)
+    card(tile_size).write(folder)
     return folder
 
 

@@ -56,7 +56,7 @@ class RunOptions(QWidget):
         self.choices = options_form(
             CountChoices,
             choices={"z": FOCUS_PLANES, "counted": [(status, status) for status in STATUSES]},
-            advanced=("sample", "z", "counted", "overlays", "xlsx", "masks", "max_decode_mb"),
+            advanced=("sample", "z", "counted", "overlays", "xlsx", "masks", "max_decode_mb", "all_tiles"),
             prefix="batch_",
         )
         form = QFormLayout()

@@ -39,8 +39,8 @@ class SegmentWidget(RunWidget):
         self._chosen = options_form(
             AnalysisOptions,
             AnalysisOptions(measure=True),
-            include=("split", "keep_probability", "map_scales", "overlap"),
-            advanced=("split.max_hole", "map_scales", "overlap"),
+            include=("split", "keep_probability", "map_scales", "overlap", "all_tiles"),
+            advanced=("split.max_hole", "map_scales", "overlap", "all_tiles"),
         )
         form.addRow(self._chosen.native)
 
