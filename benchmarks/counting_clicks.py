@@ -80,8 +80,6 @@ def count_valves(season: Season, folder: Path, names: bool) -> tuple[Counter[str
     true_valves = 0
     for image in images:
         assert session.open_field == image, f"{session.open_field} is open, not {image}"
-        viewer.reset_view()
-        hand.spin(0.3)
         truth = season.truth(image)
         true_valves += int((truth.status != _BROKEN).sum())
         done += correct(hand, widget, truth, names)
@@ -134,6 +132,7 @@ def correct(hand: Hand, widget: AnnotateWidget, truth: Detections, names: bool) 
         valves = truth[np.array(missed)]
         if not names:
             valves = Detections.of(valves.boxes, classes=(_ONE,))
+        show_whole_field(hand)
         return by_clicks(hand, widget, valves, None if names else _ONE)
 
     # The tool in hand is used first.
@@ -146,12 +145,20 @@ def correct(hand: Hand, widget: AnnotateWidget, truth: Detections, names: bool) 
     return Counter({"rejected": len(false), "named anew": len(wrong), "missed": len(missed), "drawn by hand": drawn})
 
 
+def show_whole_field(hand: Hand) -> None:
+    """Zoom out to the field, which is not counted."""
+    hand.viewer.reset_view()
+    hand.spin(0.1)
+
+
 def select(hand: Hand, widget: AnnotateWidget, id_: str) -> None:
     """Click on a proposal, again where it lies under another one."""
     document = widget.document()
     assert document is not None
     x, y, *_ = document.proposals[id_].box
     proposals = widget.canvas().proposals
+    # After a proposal was rejected, the view went to the next one.
+    show_whole_field(hand)
     for _ in range(_TRIES):
         hand.click(x, y)
         # The window may be busy with what came before.

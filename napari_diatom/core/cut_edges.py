@@ -12,7 +12,7 @@ LEFT, TOP, RIGHT, BOTTOM = 1, 2, 4, 8
 """Flags of the edges of an image that a specimen lies across."""
 
 
-def box_between(left: float, top: float, right: float, bottom: float) -> tuple[float, float, float, float, float]:
+def box_of_bounds(left: float, top: float, right: float, bottom: float) -> tuple[float, float, float, float, float]:
     """Return the box of what ends there: what the edges are to cut of an outline, which leaves corners of its box."""
     return (left + right) / 2, (top + bottom) / 2, right - left, bottom - top, 0.0
 

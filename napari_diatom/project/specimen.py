@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core import geometry
 from napari_diatom.core.annotations import SHAPES, Annotations, Outline
-from napari_diatom.core.cut_edges import box_between
+from napari_diatom.core.cut_edges import box_of_bounds
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 
@@ -173,7 +173,7 @@ class Specimen:
         """The box by which the edges of the image cut it: upright round its outline, its own where that is unknown."""
         if self.shape == "rectangle":
             return self.box
-        return reach_of(self.outline) if self.outline is not None else _canonical(box_between(*self.filled.bounds))
+        return reach_of(self.outline) if self.outline is not None else _canonical(box_of_bounds(*self.filled.bounds))
 
     def replace(self, **changes: Any) -> Self:
         """Return the specimen with some attributes exchanged."""
@@ -213,7 +213,7 @@ class Specimen:
 def reach_of(outline: Outline) -> Box:
     """Return the upright box round an outline."""
     points = np.concatenate([polygon[0] for polygon in outline])
-    return _canonical(box_between(*points.min(axis=0).tolist(), *points.max(axis=0).tolist()))
+    return _canonical(box_of_bounds(*points.min(axis=0).tolist(), *points.max(axis=0).tolist()))
 
 
 def new_id() -> str:
