@@ -212,11 +212,11 @@ def _submit(
                 done += sizes[future]
             monitor.report(Progress("images", done, images))
     except BaseException:
+        # Parts that have begun end between two tiles, and let go of their locks; the others end where they begin.
         with contextlib.suppress(Exception):
             stop.set()
-            waiting = [future for future in pending if future.status == "pending"]
-            client.cancel(waiting)
             distributed.wait(pending, timeout=_LEAVE_SECONDS)
+            client.cancel(list(pending))
         raise
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from distributed import Event, Worker, WorkerPlugin, get_worker
 
+from napari_diatom.core.errors import Stopped
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.counting.batch_options import Batch
 from napari_diatom.counting.results_folder import ResultsFolder
@@ -75,8 +76,8 @@ class StopAsked:
 
     def __init__(self, name: str) -> None:
         self._event = Event(name)
+        self._is_set = bool(self._event.is_set())
         self._asked = time.monotonic()
-        self._is_set = False
 
     def __call__(self) -> bool:
         """Return whether it was stopped."""
@@ -99,13 +100,16 @@ def count_task(part: WorkerJob, stop: str) -> None:
     Raises
     ------
     DiatomError
-        As :func:`napari_diatom.counting.batch.count`.
+        As :func:`napari_diatom.counting.batch.count`; Stopped where the run was stopped before.
     """
     plugin = get_worker().plugins[PLUGIN]
     # A worker begins as many tasks as it has threads, and here one task takes all of them.
     with plugin.lock:
+        stopped = StopAsked(stop)
+        if stopped():
+            raise Stopped
         batch: Batch = replace(part.job.batch, threads=plugin.threads)
         part = replace(part, job=replace(part.job, batch=batch))
-        run_part(part, plugin.kept, ProgressMonitor(should_stop=StopAsked(stop)))
+        run_part(part, plugin.kept, ProgressMonitor(should_stop=stopped))
         # Each record names all images of the run, and the run that takes the results over needs none.
         ResultsFolder(batch.out, batch.shard).record().unlink(missing_ok=True)

@@ -279,4 +279,4 @@ def test_every_run_drops_halves_but_of_upright_boxes(task: str, number: int) -> 
     engine = HalvingEngine(card(tile_size=400).model_copy(update={"task": task}))
     field = from_array(np.zeros((300, 300), np.uint8), "field")
     for threshold in (0.1, 0.5):
-        assert len(analyse(field, engine, AnalysisOptions(threshold=threshold)).detections) == number
+        assert len(analyse(field, engine, AnalysisOptions(threshold=threshold, all_tiles=True)).detections) == number
