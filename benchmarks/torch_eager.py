@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 from fields import SET_UP, rendered
@@ -66,8 +67,8 @@ def _likeness(found: Detections, expected: Detections) -> str:
     best = ious.argmax(axis=1)
     apart = np.abs(found.scores - expected.scores[best]).max()
     return (
-        f"{len(found)} and {len(expected)} specimens, {np.count_nonzero(ious.max(axis=1) >= 0.99)} with masks of an IoU "
-        f"of 0.99 or more, scores {apart:.1g} apart at most"
+        f"{len(found)} and {len(expected)} specimens, {np.count_nonzero(ious.max(axis=1) >= 0.99)} with masks of an "
+        f"IoU of 0.99 or more, scores {apart:.1g} apart at most"
     )
 
 
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=SET_UP.format(script="torch_eager.py"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("images", nargs="*", help="images in place of rendered fields")
+    parser.add_argument("images", nargs="*", type=Path, help="images in place of rendered fields")
     parser.add_argument("--model", default="diatom-maskrcnn", help="a Mask R-CNN (default: diatom-maskrcnn)")
     parser.add_argument("--fields", type=int, default=3, help="how many (default: 3)")
     parser.add_argument("--rounds", type=int, default=1, help="of each field (default: 1)")
