@@ -19,7 +19,7 @@ from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
 from napari_diatom.core.cropped_masks import mask_ious
 from napari_diatom.core.detections import Detections
 from napari_diatom.engines.maskrcnn import MaskRcnnEngine
-from napari_diatom.engines.protocols import Engine
+from napari_diatom.engines.protocols import AnyEngine
 from napari_diatom.images.slide_image import SlideImage, open_images
 from napari_diatom.models import library
 
@@ -49,7 +49,7 @@ def main() -> int:
     return 0
 
 
-def _timed(image: SlideImage, engine: Engine) -> tuple[float, Detections]:
+def _timed(image: SlideImage, engine: AnyEngine) -> tuple[float, Detections]:
     """Return the processor time that a field takes, in seconds, and its specimens."""
     started = time.process_time()
     found = analyse(image, engine, AnalysisOptions(measure=True, kept_only=True)).kept

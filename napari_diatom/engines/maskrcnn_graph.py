@@ -74,7 +74,8 @@ class MaskRcnnGraph(torch.nn.Module):
         heads = self.network.roi_heads
         proposals = self._proposals(levels, images, size)
         features = heads.box_head(_pooled(heads.box_roi_pool, levels, proposals))
-        boxes, labels, scores = self._detections(*heads.box_predictor(features), proposals, size, threshold)
+        class_logits, deltas = heads.box_predictor(features)
+        boxes, labels, scores = self._detections(class_logits, deltas, proposals, size, threshold)
         logits = heads.mask_predictor(heads.mask_head(_pooled(heads.mask_roi_pool, levels, boxes)))
         side = logits.shape[-1]
         chosen = labels.view(-1, 1, 1, 1).expand(-1, 1, side, side)
@@ -128,8 +129,8 @@ class MaskRcnnGraph(torch.nn.Module):
         return boxes[best], labels[best], best_scores
 
 
-def _at_most(number: int, values: torch.Tensor) -> torch.Tensor:
-    """Return the lower of a number and how many values there are."""
+def _at_most(number: int, values: torch.Tensor) -> Any:
+    """Return the lower of a number and how many values there are, as a tensor that a graph computes."""
     return torch.minimum(torch.tensor(number), torch.tensor(values.shape[0]))
 
 
