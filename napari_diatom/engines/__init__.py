@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from napari_diatom.core.errors import ModelError
@@ -9,7 +10,7 @@ from napari_diatom.engines.inference_precision import choose_precision
 from napari_diatom.models.card import EMBEDDING_TASK, NAMING_TASK, OUTLINING_TASK
 
 if TYPE_CHECKING:
-    from napari_diatom.engines.protocols import AnyEngine, Classifier, Embedder, Outliner
+    from napari_diatom.engines.protocols import AnyEngine, Classifier, Embedder, Engine, Outliner
     from napari_diatom.models.library import ModelFolder
 
 
@@ -51,9 +52,7 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None, p
 
         return TorchvisionEngine(model, device, threads)
     if model.card.engine == "maskrcnn":
-        from napari_diatom.engines.maskrcnn import MaskRcnnEngine
-
-        return MaskRcnnEngine(model, device, threads)
+        return _mask_rcnn(model, device, threads)
     if model.card.task == NAMING_TASK:
         raise ModelError(
             f"Model {model.card.name} names specimens but does not find them: use it as --namer, and choose a --model "
@@ -70,6 +69,18 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None, p
     raise ModelError(
         f"Model {model.card.name} needs the engine {model.card.engine!r}, which this version does not have."
     )
+
+
+def _mask_rcnn(model: ModelFolder, device: str, threads: int | None) -> Engine:
+    """Load a Mask R-CNN network: in OpenVINO on a CPU, and in torch on a GPU, or where OpenVINO cannot run it."""
+    from napari_diatom.engines.backends import choose_device
+    from napari_diatom.engines.maskrcnn import MaskRcnnEngine
+    from napari_diatom.engines.maskrcnn_openvino import OpenVinoMaskRcnn
+
+    if choose_device(device) == "cpu":
+        with suppress(ModelError):
+            return OpenVinoMaskRcnn(model, threads)
+    return MaskRcnnEngine(model, device, threads)
 
 
 def load_classifier(model: ModelFolder, device: str = "auto", threads: int | None = None) -> Classifier:

@@ -103,6 +103,21 @@ def _has_gpu_driver() -> bool:
     return shutil.which("nvidia-smi") is not None
 
 
+def compile_graph(core: Any, graph: Any, shape: tuple[int, int], threads: int, precision: str) -> Any:
+    """Return a graph compiled for tiles of one height and width, each of which one of ``threads`` computes."""
+    shaped = graph.clone()
+    shaped.reshape({0: [1, *shape, 3]})
+    options = {
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        # Nothing in less than single precision unasked: the same numbers with every processor's instructions,
+        # as near as can be.
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+        "NUM_STREAMS": threads,
+        "INFERENCE_NUM_THREADS": threads,
+    }
+    return core.compile_model(shaped, "CPU", options)
+
+
 class OpenVinoBackend:
     """The network as an OpenVINO graph on the CPU.
 
@@ -132,17 +147,7 @@ class OpenVinoBackend:
     def _for_shape(self, shape: tuple[int, int]) -> tuple[Any, int]:
         """Return the graph compiled for tiles of ``shape``, and how many tiles keep it busy."""
         if shape not in self._compiled:
-            graph = self._graph.clone()
-            graph.reshape([1, *shape, 3])
-            options = {
-                "PERFORMANCE_HINT": "THROUGHPUT",
-                # Nothing in less than single precision unasked: the same numbers with every processor's instructions,
-                # as near as can be.
-                "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
-                "NUM_STREAMS": self._threads,
-                "INFERENCE_NUM_THREADS": self._threads,
-            }
-            compiled = self._core.compile_model(graph, "CPU", options)
+            compiled = compile_graph(self._core, self._graph, shape, self._threads, self.precision)
             self._compiled[shape] = (compiled, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
         return self._compiled[shape]
 

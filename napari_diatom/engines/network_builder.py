@@ -15,6 +15,7 @@ def inference_network(model: ModelFolder) -> torch.nn.Module:
 
     It maps float RGB in 0..1, shape (B, 3, H, W), to what ``yolo_decode.decode`` reads (engine ``yolo``), to
     probabilities (engines of maps and outlines), or to vectors (engine ``embedder``); standardization is part of it.
+    That of Mask R-CNN is a :class:`napari_diatom.engines.maskrcnn_graph.MaskRcnnGraph`.
 
     Raises
     ------
@@ -41,4 +42,8 @@ def inference_network(model: ModelFolder) -> torch.nn.Module:
         from napari_diatom.engines.embedder_net import SpecimenEmbedding
 
         return SpecimenEmbedding(loaded(network_of_card(card), model.weights), card.mean, card.std).eval()
+    if card.engine == "maskrcnn":
+        from napari_diatom.engines.maskrcnn_graph import MaskRcnnGraph
+
+        return MaskRcnnGraph(loaded(network_of_card(card), model.weights), card.mean, card.std).eval()
     raise ModelError(f"Model {card.name} is of the engine {card.engine!r}, which cannot run as a graph.")

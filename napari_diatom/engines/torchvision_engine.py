@@ -19,9 +19,6 @@ from napari_diatom.tiling.tiles import Tile
 
 BATCH: Final = 2
 """Tiles at once on a GPU; on a CPU each thread computes one."""
-BOX_NMS: Final = 0.7
-"""Upright intersection over union up to which two boxes are both kept: those of crossed needles share much, and their
-masks, where they have some, tell them apart afterwards."""
 
 
 class TorchvisionEngine:
@@ -51,6 +48,7 @@ class TorchvisionEngine:
         import torch
 
         from napari_diatom.engines.networks import network_of_card
+        from napari_diatom.engines.two_stages import BOX_NMS
         from napari_diatom.engines.weights import loaded
 
         network: Any = loaded(network_of_card(self.card), model.weights)

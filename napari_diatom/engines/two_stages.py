@@ -11,6 +11,9 @@ SIZES: Final = (24, 48, 96, 192, 384)
 RATIOS: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Heights of the anchors over their widths."""
 MOST_PER_TILE: Final = 300
+BOX_NMS: Final = 0.7
+"""Upright intersection over union up to which two boxes are both kept: those of crossed needles share much, and their
+masks, where they have some, tell them apart afterwards."""
 
 
 def two_stage_parts(channels: int, n_classes: int, dropout: float) -> dict[str, Any]:

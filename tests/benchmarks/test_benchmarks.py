@@ -59,6 +59,7 @@ NAMES = [
     "stitching.py",
     "throughput.py",
     "time_estimate.py",
+    "torch_eager.py",
     "training_speed.py",
     "transfer.py",
 ]

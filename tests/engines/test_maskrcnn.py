@@ -12,8 +12,11 @@ import pytest
 
 from napari_diatom import engines
 from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
+from napari_diatom.core.cropped_masks import mask_ious
 from napari_diatom.core.errors import ModelError
+from napari_diatom.engines import maskrcnn_openvino
 from napari_diatom.engines.maskrcnn import MaskRcnnEngine, decode
+from napari_diatom.engines.maskrcnn_openvino import OpenVinoMaskRcnn
 from napari_diatom.images.slide_image import from_array
 from napari_diatom.models.card import WEIGHTS_FILE, ModelCard
 from napari_diatom.models.library import ModelFolder
@@ -53,17 +56,27 @@ def write_model(folder: Path, **change: Any) -> ModelFolder:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> MaskRcnnEngine:
-    loaded = engines.load(write_model(tmp_path_factory.mktemp("models") / "tiny"), "cpu")
-    assert isinstance(loaded, MaskRcnnEngine)
+def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    return write_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def engine(model: ModelFolder) -> OpenVinoMaskRcnn:
+    loaded = engines.load(model, "cpu")
+    assert isinstance(loaded, OpenVinoMaskRcnn)
     return loaded
+
+
+@pytest.fixture(scope="module")
+def eager(model: ModelFolder) -> MaskRcnnEngine:
+    return MaskRcnnEngine(model, "cpu")
 
 
 def field(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 255, (height, width, 3), dtype=np.uint8)
 
 
-def test_tiles_of_any_size_give_masks_within_the_tile(engine: MaskRcnnEngine) -> None:
+def test_tiles_of_any_size_give_masks_within_the_tile(engine: OpenVinoMaskRcnn) -> None:
     tiles = [Tile(3, field(96, 96)), Tile(5, field(40, 70)), Tile(6, field(40, 70))]
     found = list(engine.predict(iter(tiles), 0.05))
     assert [index for index, _ in found] == [3, 5, 6]
@@ -79,6 +92,39 @@ def test_tiles_of_any_size_give_masks_within_the_tile(engine: MaskRcnnEngine) ->
     assert all((some.scores >= 0.9).all() for _, some in engine.predict(iter(tiles), 0.9))
 
 
+def test_the_graph_gives_what_torch_gives(engine: OpenVinoMaskRcnn, eager: MaskRcnnEngine) -> None:
+    tiles = [Tile(0, field(96, 96)), Tile(1, field(60, 110)), Tile(2, np.full((64, 64, 3), 90, np.uint8))]
+    for threshold in (0.05, 0.3, 1.0):
+        pairs = zip(engine.predict(tiles, threshold), eager.predict(tiles, threshold), strict=True)
+        for (index, some), (same_index, same) in pairs:
+            assert index == same_index
+            assert len(some) == len(same)
+            np.testing.assert_allclose(some.scores, same.scores, atol=1e-4)
+            np.testing.assert_array_equal(some.class_ids, same.class_ids)
+            assert some.masks is not None
+            assert same.masks is not None
+            numbers = np.arange(len(same))
+            assert (mask_ious(some.masks, same.masks, numbers, numbers) > 0.95).all()
+
+
+def test_any_number_of_threads_gives_the_same_bytes(engine: OpenVinoMaskRcnn, model: ModelFolder) -> None:
+    tiles = [Tile(k, field(96 + 10 * (k % 2), 96)) for k in range(5)]
+    alone = list(OpenVinoMaskRcnn(model, 1).predict(tiles, 0.1))
+    together = list(OpenVinoMaskRcnn(model, 3).predict(tiles, 0.1))
+    for (_, some), (_, same) in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(some.scores, same.scores)
+        np.testing.assert_array_equal(some.boxes, same.boxes)
+    assert sum(len(some) for _, some in alone) > 0
+
+
+def test_what_openvino_cannot_run_runs_in_torch(model: ModelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(model: ModelFolder) -> Path:
+        raise ModelError("an operation is missing")
+
+    monkeypatch.setattr(maskrcnn_openvino, "converted", refused)
+    assert isinstance(engines.load(model, "cpu"), MaskRcnnEngine)
+
+
 class Watched:
     """Stands for a network: keeps what it is shown and finds nothing."""
 
@@ -92,17 +138,17 @@ class Watched:
         return [{name: images[0].new_zeros(shape) for name, shape in empty.items()} for _ in images]
 
 
-def test_standardization_is_the_cards(engine: MaskRcnnEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standardization_is_the_cards(eager: MaskRcnnEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     network = Watched()
-    monkeypatch.setattr(engine, "_network", network)
-    found = list(engine.predict(iter([Tile(7, np.full((32, 48, 3), 255, np.uint8))]), 0.3))
+    monkeypatch.setattr(eager, "_network", network)
+    found = list(eager.predict(iter([Tile(7, np.full((32, 48, 3), 255, np.uint8))]), 0.3))
     assert [(index, len(some)) for index, some in found] == [(7, 0)]
     assert network.seen[0].shape == (3, 32, 48)
     np.testing.assert_allclose(network.seen[0].numpy(), 2.5, rtol=1e-5)
     assert network.roi_heads.score_thresh == 0.3
 
 
-def test_an_image_goes_all_the_way(engine: MaskRcnnEngine) -> None:
+def test_an_image_goes_all_the_way(engine: OpenVinoMaskRcnn) -> None:
     image = from_array(field(90, 120), "noise")
     found = analyse(image, engine, AnalysisOptions(threshold=0.3)).kept
     assert found.masks is not None
