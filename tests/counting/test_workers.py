@@ -104,4 +104,4 @@ def test_python_counts_with_processes(slides: Path, whole: Path, tmp_path: Path)
     with pytest.warns(UserWarning, match="damaged"):
         found = nd.count_images(slides, tmp_path / "out", model, choices, workers=2)
     assert results(tmp_path / "out") == results(whole)
-    assert len(found) == 4
+    assert len(found) == len(nd.read_count(whole))

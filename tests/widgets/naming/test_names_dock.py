@@ -219,6 +219,7 @@ def test_the_table_says_what_people_took_of_the_suggestions(annotate, names, qtb
     log = SuggestionLog(annotate.project().folder).path
     log.unlink()
     log.mkdir()
+    qtbot.waitUntil(lambda: not names.taxa.is_working, timeout=20_000)
     names.taxa.refresh()
     qtbot.waitUntil(lambda: "suggestions.jsonl" in text.text(), timeout=20_000)
     assert len(taxa_shown(names)) == 3
