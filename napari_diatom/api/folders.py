@@ -17,11 +17,11 @@ from napari_diatom.core.progress import Report, silent
 from napari_diatom.counting import batch, merge
 from napari_diatom.counting.batch_job import BatchJob
 from napari_diatom.counting.batch_options import Batch, BatchResult
-from napari_diatom.counting.cluster import checked_scheduler, count_on_cluster
+from napari_diatom.counting.cluster import count_divided, is_divided
 from napari_diatom.counting.count_choices import CountChoices
 from napari_diatom.counting.counted_specimens import CountedSpecimens
 from napari_diatom.counting.shards import Shard
-from napari_diatom.counting.workers import WorkerJob, checked_workers, count_ahead
+from napari_diatom.counting.workers import WorkerJob
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -96,18 +96,15 @@ def count_images(
     0
     """
     asked = replace(_asked(inputs, out, choices), resume=resume, overwrite=overwrite)
-    number = checked_workers(given_integer(workers, "workers"))
-    if number > 1 or scheduler is not None:
+    number = given_integer(workers, "workers")
+    if is_divided(number, scheduler):
         namer, outliner = (None if one is None else one.folder for one in model.others)
         part = WorkerJob(
             BatchJob(replace(asked, threads=model.threads), model.folder.folder, model.device, namer, outliner),
             model.engine.precision,
         )
         watch, warn = progress_monitor(report), partial(warnings.warn, stacklevel=2)
-        if scheduler is None:
-            asked = count_ahead(part, number, watch, warn)
-        else:
-            asked = count_on_cluster(part, checked_scheduler(scheduler, number), number, watch, warn)
+        asked = count_divided(part, number, scheduler, watch, warn)
     _warn(_counted(asked, model, report))
     return read_count(asked.out)
 

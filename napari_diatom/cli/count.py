@@ -41,9 +41,9 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     from napari_diatom.counting.batch import can_resume, count
     from napari_diatom.counting.batch_job import BatchJob
     from napari_diatom.counting.batch_options import Batch
-    from napari_diatom.counting.cluster import checked_scheduler, count_on_cluster
+    from napari_diatom.counting.cluster import count_divided, is_divided
     from napari_diatom.counting.shards import Shard
-    from napari_diatom.counting.workers import WorkerJob, checked_workers, count_ahead
+    from napari_diatom.counting.workers import WorkerJob
     from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
     from napari_diatom.models import library
 
@@ -70,10 +70,8 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         threads=threads,
         shard=None if arguments.shard is None else Shard.of_text(arguments.shard),
     )
-    scheduler = arguments.scheduler
-    if scheduler is not None:
-        checked_scheduler(scheduler, arguments.workers, batch.shard)
-    workers = checked_workers(arguments.workers, batch.shard)
+    workers, scheduler = arguments.workers, arguments.scheduler
+    divided = is_divided(workers, scheduler, batch.shard)
     model = library.resolve_model(arguments.model or library.DEFAULT)
     namer = library.resolve_model(arguments.namer) if arguments.namer else None
     outlines = library.OUTLINER if arguments.outlines is True else arguments.outlines
@@ -85,13 +83,10 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     bar = ProgressBar()
     monitor = ProgressMonitor(bar)
     try:
-        if workers > 1 or scheduler is not None:
+        if divided:
             folders = (None if one is None else one.folder for one in (namer, outliner))
             part = WorkerJob(BatchJob(batch, model.folder, arguments.device, *folders), arguments.precision)
-            if scheduler is None:
-                batch = count_ahead(part, workers, monitor, bar.say)
-            else:
-                batch = count_on_cluster(part, scheduler, workers, monitor, bar.say)
+            batch = count_divided(part, workers, scheduler, monitor, bar.say)
         result = count(
             batch,
             lambda: loader(model, arguments.device),

@@ -269,13 +269,13 @@ def _waiting(source: Source) -> ImageState:
     return ImageState(source.name, source.name, printable(str(source.path)), source.sample)
 
 
-def make_room(batch: Batch) -> int:
+def make_room(batch: Batch) -> list[Source]:
     """Prepare a folder of results for shards of a batch, as :func:`count` does at its beginning.
 
     Returns
     -------
-    int
-        How many files there are to count.
+    list of Source
+        The files there are to count.
 
     Raises
     ------
@@ -293,7 +293,7 @@ def make_room(batch: Batch) -> int:
     with folder.held():
         folder.begin(sources, batch.overwrite)
         folder.forget_shards()
-    return len(sources)
+    return list(sources)
 
 
 def can_resume(out: Path) -> bool:

@@ -20,11 +20,10 @@ from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.core.text import first_few, many
 from napari_diatom.counting.batch import make_room
 from napari_diatom.counting.batch_options import Batch
-from napari_diatom.counting.result_names import plan_sources
+from napari_diatom.counting.result_names import Source
 from napari_diatom.counting.results_folder import ResultsFolder
 from napari_diatom.counting.shards import MOST, Shard
-from napari_diatom.counting.workers import WorkerJob
-from napari_diatom.images.image_files import search
+from napari_diatom.counting.workers import WorkerJob, checked_workers, count_ahead
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -62,6 +61,28 @@ def checked_scheduler(scheduler: str, workers: int = 1, shard: Shard | None = No
     if shard is not None:
         raise InputError("The scheduler divides the images itself: leave out --shard.")
     return scheduler
+
+
+def is_divided(workers: int, scheduler: str | None, shard: Shard | None = None) -> bool:
+    """Return whether others than this process count first.
+
+    Raises
+    ------
+    InputError
+        As :func:`checked_scheduler` and :func:`~napari_diatom.counting.workers.checked_workers`.
+    """
+    if scheduler is not None:
+        checked_scheduler(scheduler, workers, shard)
+    return checked_workers(workers, shard) > 1 or scheduler is not None
+
+
+def count_divided(
+    part: WorkerJob, workers: int, scheduler: str | None, monitor: ProgressMonitor, warn: Callable[[str], None]
+) -> Batch:
+    """Have processes, or the workers of a scheduler, count ahead; as :func:`count_on_cluster`."""
+    if scheduler is None:
+        return count_ahead(part, workers, monitor, warn)
+    return count_on_cluster(part, scheduler, workers, monitor, warn)
 
 
 def count_on_cluster(
@@ -102,9 +123,10 @@ def count_on_cluster(
         inputs=tuple(os.path.abspath(text) for text in part.job.batch.inputs),
         out=part.job.batch.out.absolute(),
     )
-    images = make_room(batch)
+    sources = make_room(batch)
+    images = len(sources)
     with _client_of(distributed, scheduler, min(workers, images), batch.threads) as client:
-        _check_workers(client, _paths_of(part, batch), batch.out)
+        _check_workers(client, _paths_of(part, batch, sources[0]), batch.out)
         _submit(distributed, client, replace(part, job=replace(part.job, batch=batch)), images, monitor, warn)
     ResultsFolder(batch.out).forget_shards()
     return replace(part.job.batch, resume=True, overwrite=False)
@@ -142,11 +164,10 @@ def _client_of(distributed: Any, scheduler: str, workers: int, threads: int) -> 
         yield client
 
 
-def _paths_of(part: WorkerJob, batch: Batch) -> tuple[str, ...]:
-    """Return what all workers have to see."""
-    first = plan_sources(search(batch.inputs).images, batch.sample)[0].path
+def _paths_of(part: WorkerJob, batch: Batch, first: Source) -> tuple[str, ...]:
+    """Return what all workers have to see; of the images, the first one stands for all."""
     models = (part.job.model, part.job.namer, part.job.outliner)
-    return (str(first), str(batch.out), *(str(folder) for folder in models if folder is not None))
+    return (str(first.path), str(batch.out), *(str(folder) for folder in models if folder is not None))
 
 
 def _check_workers(client: Client, paths: tuple[str, ...], out: Path) -> None:
@@ -197,7 +218,7 @@ def _submit(
         shard = Shard(k, number)
         own = replace(part.job.batch, shard=shard, overwrite=False, resume=False)
         task = replace(part, job=replace(part.job, batch=own))
-        future = client.submit(count_task, task, run, key=f"{run}-{k}", pure=False, retries=0)
+        future = client.submit(count_task, task, run, key=f"{run}-{k}", pure=False)
         sizes[future] = len(shard.picked(range(images)))
     done, pending = 0, set(sizes)
     try:

@@ -83,7 +83,7 @@ def count_ahead(part: WorkerJob, workers: int, monitor: ProgressMonitor, warn: C
         When a stop was asked for; finished images stay for ``resume``.
     """
     batch = part.job.batch
-    images = make_room(batch)
+    images = len(make_room(batch))
     number = min(workers, images)
     stop, lock, done = threading.Event(), threading.Lock(), [0] * number
 

@@ -11,8 +11,7 @@ import psutil
 import pytest
 
 import napari_diatom as nd
-from helpers.counting import record, results, save
-from napari_diatom.cli import app as cli
+from helpers.counting import count_season, record, results, save_season
 from napari_diatom.core.errors import Stopped
 from napari_diatom.counting import cluster, cluster_task
 
@@ -21,14 +20,8 @@ distributed = pytest.importorskip("distributed")
 
 @pytest.fixture(scope="module")
 def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six slides of two samples, and a damaged one."""
-    folder = tmp_path_factory.mktemp("season") / "slides"
-    for k, sample in enumerate(("river", "river", "river", "lake", "lake", "lake")):
-        save(folder / sample / f"{k}.png", number=k % 3 + 1, seed=k)
-    damaged = save(folder / "lake" / "damaged.png")
-    content = damaged.read_bytes()
-    damaged.write_bytes(content[: len(content) // 2])
-    return folder
+    """Five slides of two samples, one of them damaged."""
+    return save_season(tmp_path_factory.mktemp("season") / "slides")
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +33,11 @@ def local() -> Iterator[object]:
         yield found
 
 
-def count(slides: Path, out: Path, *arguments: str) -> int:
-    return cli.main(["count", str(slides), "-o", str(out), "--threads", "2", "--threshold", "0.1", *arguments])
-
-
 @pytest.fixture(scope="module")
 def whole(slides: Path) -> Path:
     """The results of one process."""
     out = slides.parent / "whole"
-    assert count(slides, out) == 3
+    assert count_season(slides, out) == 3
     return out
 
 
@@ -57,7 +46,7 @@ def test_workers_that_are_started_here_give_the_same_bytes(
 ) -> None:
     # Paths are those of this folder, not of the workers'.
     monkeypatch.chdir(slides.parent)
-    assert count(Path("slides"), tmp_path / "out", "--scheduler", "local", "--workers", "2") == 3
+    assert count_season(Path("slides"), tmp_path / "out", "--scheduler", "local", "--workers", "2") == 3
     assert results(tmp_path / "out") == results(whole)
     assert [skipped["image"] for skipped in record(tmp_path / "out")["skipped"]] == ["lake/damaged.png"]
     assert not list((tmp_path / "out").glob(".napari-diatom/*.record"))
@@ -90,7 +79,7 @@ def test_a_worker_that_is_killed_costs_no_image(slides: Path, whole: Path, tmp_p
     thread = threading.Thread(target=kill_one)
     thread.start()
     try:
-        assert count(slides, out, "--scheduler", local.scheduler_address) == 3  # type: ignore[attr-defined]
+        assert count_season(slides, out, "--scheduler", local.scheduler_address) == 3  # type: ignore[attr-defined]
     finally:
         thread.join()
     assert results(out) == results(whole)
@@ -122,7 +111,7 @@ def test_a_run_that_is_stopped_goes_on(slides: Path, whole: Path, tmp_path: Path
     address = local.scheduler_address  # type: ignore[attr-defined]
     with pytest.raises(Stopped):
         nd.count_images(slides, tmp_path / "out", model, choices, scheduler=address, report=stop)
-    assert count(slides, tmp_path / "out", "--resume", "--scheduler", address) == 3
+    assert count_season(slides, tmp_path / "out", "--resume", "--scheduler", address) == 3
     assert results(tmp_path / "out") == results(whole)
 
 
@@ -150,7 +139,7 @@ def test_workers_with_certificates_are_used(slides: Path, whole: Path, tmp_path:
         dask.config.set(settings),
     ):
         assert found.scheduler_address.startswith("tls://")
-        assert count(slides, tmp_path / "out", "--scheduler", found.scheduler_address) == 3
+        assert count_season(slides, tmp_path / "out", "--scheduler", found.scheduler_address) == 3
     assert results(tmp_path / "out") == results(whole)
 
 
@@ -174,7 +163,7 @@ def test_what_cannot_be_done_is_said(
     words: str,
 ) -> None:
     monkeypatch.setattr(cluster, "_ANSWER_SECONDS", 2)
-    assert count(slides, tmp_path / "out", *arguments) == 2
+    assert count_season(slides, tmp_path / "out", *arguments) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out" / "specimens.csv").exists()
 
@@ -185,7 +174,7 @@ def test_workers_of_other_versions_are_refused(
     own = cluster_task.package_versions()
     monkeypatch.setattr(cluster_task, "package_versions", lambda: own | {"openvino": "2020.1"})
     address = local.scheduler_address  # type: ignore[attr-defined]
-    assert count(slides, tmp_path / "out", "--scheduler", address) == 2
+    assert count_season(slides, tmp_path / "out", "--scheduler", address) == 2
     said = capsys.readouterr().err
     assert "Not all workers can count these images" in said
     assert f"openvino {own['openvino']} (here 2020.1)" in said
@@ -198,5 +187,5 @@ def test_a_scheduler_without_workers_is_told(
     with distributed.LocalCluster(
         n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
     ) as found:
-        assert count(slides, tmp_path / "out", "--scheduler", found.scheduler_address) == 2
+        assert count_season(slides, tmp_path / "out", "--scheduler", found.scheduler_address) == 2
     assert "has no workers" in capsys.readouterr().err

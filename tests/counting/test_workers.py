@@ -10,36 +10,25 @@ import psutil
 import pytest
 
 import napari_diatom as nd
-from helpers.counting import record, results, save
-from napari_diatom.cli import app as cli
+from helpers.counting import count_season, record, results, save_season
 
 
 @pytest.fixture(scope="module")
 def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five slides of two samples, one of them damaged."""
-    folder = tmp_path_factory.mktemp("season") / "slides"
-    for k, sample in enumerate(("river", "river", "lake", "lake")):
-        save(folder / sample / f"{k}.png", number=k + 1, seed=k)
-    damaged = save(folder / "lake" / "damaged.png")
-    content = damaged.read_bytes()
-    damaged.write_bytes(content[: len(content) // 2])
-    return folder
-
-
-def count(slides: Path, out: Path, *arguments: str) -> int:
-    return cli.main(["count", str(slides), "-o", str(out), "--threads", "2", "--threshold", "0.1", *arguments])
+    return save_season(tmp_path_factory.mktemp("season") / "slides")
 
 
 @pytest.fixture(scope="module")
 def whole(slides: Path) -> Path:
     """The results of one process."""
     out = slides.parent / "whole"
-    assert count(slides, out) == 3
+    assert count_season(slides, out) == 3
     return out
 
 
 def test_processes_give_the_same_bytes(slides: Path, whole: Path, tmp_path: Path) -> None:
-    assert count(slides, tmp_path / "out", "--workers", "2") == 3
+    assert count_season(slides, tmp_path / "out", "--workers", "2") == 3
     assert results(tmp_path / "out") == results(whole)
     assert record(tmp_path / "out")["skipped"] == record(whole)["skipped"]
     assert not list((tmp_path / "out").glob(".napari-diatom/*.record"))
@@ -63,7 +52,7 @@ def test_a_process_that_dies_costs_no_image(
     thread = threading.Thread(target=kill_one)
     thread.start()
     try:
-        assert count(slides, tmp_path / "out", "--workers", "2") == 3
+        assert count_season(slides, tmp_path / "out", "--workers", "2") == 3
     finally:
         done.set()
         thread.join()
@@ -83,7 +72,7 @@ def test_a_process_that_dies_costs_no_image(
 def test_what_cannot_be_done_is_said_before_anything_is_written(
     slides: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
 ) -> None:
-    assert count(slides, tmp_path / "out", *arguments) == 2
+    assert count_season(slides, tmp_path / "out", *arguments) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out" / "specimens.csv").exists()
 
@@ -92,10 +81,10 @@ def test_results_are_not_replaced_unasked(
     slides: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = results(whole)
-    assert count(slides, whole, "--workers", "2") == 2
+    assert count_season(slides, whole, "--workers", "2") == 2
     assert "--resume" in capsys.readouterr().err
     assert results(whole) == before
-    assert count(slides, whole, "--workers", "2", "--overwrite") == 3
+    assert count_season(slides, whole, "--workers", "2", "--overwrite") == 3
     assert results(whole) == before
 
 

@@ -37,6 +37,21 @@ def save(path: Path, number: int = 2, seed: int = 0) -> Path:
     return path
 
 
+def save_season(folder: Path) -> Path:
+    """Write five slides of two samples into a folder, one of them damaged, and return the folder."""
+    for k, sample in enumerate(("river", "river", "lake", "lake")):
+        save(folder / sample / f"{k}.png", number=k + 1, seed=k)
+    damaged = save(folder / "lake" / "damaged.png")
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[: len(content) // 2])
+    return folder
+
+
+def count_season(slides: Path, out: Path, *arguments: str) -> int:
+    """Count such slides with the bundled model, and return the exit code."""
+    return cli.main(["count", str(slides), "-o", str(out), "--threads", "2", "--threshold", "0.1", *arguments])
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
